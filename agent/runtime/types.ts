@@ -1,0 +1,115 @@
+/**
+ * What the agent needs of a container engine. Two implementations: `docker/` (dockerode) and `simulated.ts`.
+ * The agent decides with a pure plan; a Runtime only does. Every call may be repeated after a crash.
+ */
+import type { Duplex, Readable } from 'node:stream';
+import type { NodeResources, Port, StreamRequest, TaskTemplate } from '../../api-schemas/index.ts';
+
+/** Labels by which the agent knows its containers and networks. */
+export const label = {
+  node: 'dev.orc.node',
+  namespace: 'dev.orc.namespace',
+  task: 'dev.orc.task',
+  taskUID: 'dev.orc.task-uid',
+  service: 'dev.orc.service',
+  stack: 'dev.orc.stack',
+  slot: 'dev.orc.slot',
+  network: 'dev.orc.network',
+} as const;
+
+export interface EngineInfo {
+  readonly runtime: 'docker' | 'simulated';
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly platform: { readonly os: string; readonly arch: string };
+  readonly capacity: NodeResources;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ContainerSpec {
+  /** `orc-<task name>-<first 8 of uid>` */
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly template: TaskTemplate;
+  readonly hostPorts: readonly Port[];
+  /** Engine network to attach before start; absent: none of ours. */
+  readonly network?: { readonly id: string; readonly name: string };
+}
+
+export interface ContainerState {
+  readonly id: string;
+  readonly taskUID: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly status: 'created' | 'running' | 'exited';
+  /** Of Docker's HEALTHCHECK; `none` when the container has none. */
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  /** Output of the last failed probe, cut to 300 characters. */
+  readonly healthMessage?: string;
+  readonly exitCode?: number;
+  readonly oomKilled?: boolean;
+  readonly error?: string;
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly addresses: readonly { readonly network: string; readonly ip: string }[];
+  readonly ports: readonly Port[];
+  readonly pid?: number;
+}
+
+/** What happens next decides the class of a failure. */
+export type RuntimeErrorKind =
+  /** The task cannot run as written: bad mount, unknown runtime, field too new for the engine. Not retried here. */
+  | 'Rejected'
+  /** Image is not there and cannot be pulled (now); retried with back-off. */
+  | 'ImagePullFailed'
+  /** Another container or process holds a host port. */
+  | 'PortTaken'
+  /** The engine does not answer. */
+  | 'EngineUnavailable'
+  /** Anything else the engine refused. */
+  | 'Failed';
+
+export class RuntimeError extends Error {
+  readonly kind: RuntimeErrorKind;
+  /** UpperCamel reason for the task's status, e.g. `ImageNotFound`, `BadMount`. */
+  readonly reason: string;
+
+  constructor(kind: RuntimeErrorKind, reason: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'RuntimeError';
+    this.kind = kind;
+    this.reason = reason;
+  }
+}
+
+export interface Runtime {
+  /** Throws EngineUnavailable. */
+  info(): Promise<EngineInfo>;
+  /** All containers with our node label, running or not. */
+  list(): Promise<readonly ContainerState[]>;
+  inspect(id: string): Promise<ContainerState | undefined>;
+  /** Makes sure the image is there, after `pullPolicy`; concurrent calls for one image share one pull. */
+  ensureImage(template: TaskTemplate, signal: AbortSignal, onProgress: (message: string) => void): Promise<void>;
+  /** Creates, or finds the one already created for the same task uid; returns its id. */
+  create(spec: ContainerSpec, signal: AbortSignal): Promise<string>;
+  start(id: string): Promise<void>;
+  /** Sends the stop signal, waits `graceMs`, kills. Resolves when it is stopped; fine when it already is or is gone. */
+  stop(id: string, options: { graceMs: number; signal?: string }): Promise<void>;
+  kill(id: string, signal?: string): Promise<void>;
+  /** Removes the container and its anonymous volumes; fine when gone. */
+  remove(id: string): Promise<void>;
+  /** Makes sure the bridge network is there, and returns it. */
+  ensureNetwork(name: string, labels: Readonly<Record<string, string>>): Promise<{ id: string; name: string; bridge: string }>;
+  /** Networks with our node label. */
+  listNetworks(): Promise<readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]>;
+  removeNetwork(id: string): Promise<void>;
+  /**
+   * Calls `onWake` with the task uid whenever one of our containers changed (create, start, die, health, destroy),
+   * or undefined when anything may have. `onDown` when the event stream breaks. The returned function ends it.
+   */
+  watch(onWake: (taskUID: string | undefined) => void, onDown: (error: Error) => void): Promise<() => void>;
+  logs(id: string, request: Extract<StreamRequest, { kind: 'logs' }>, signal: AbortSignal): Promise<{ stdout: Readable; stderr: Readable }>;
+  exec(
+    id: string,
+    request: Extract<StreamRequest, { kind: 'exec' }>,
+  ): Promise<{ stdin: Duplex; stdout: Readable; stderr: Readable; resize(width: number, height: number): Promise<void>; exitCode(): Promise<number> }>;
+}

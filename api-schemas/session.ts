@@ -1,0 +1,90 @@
+/**
+ * The protocol between a node's agent and a server: one mutual-TLS WebSocket per node, JSON text frames.
+ *
+ * The agent dials `GET /session/v1` and says `register`; the server answers `welcome`, then one full set of
+ * assignments and after it deltas. Sequence numbers rise by one per assignments frame; an agent that sees a
+ * gap closes the session and dials again, which starts with a full set.
+ */
+import type { Endpoints, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
+
+/** What a node needs to run its tasks, and nothing else. */
+export interface AssignmentSet {
+  readonly tasks: readonly Task[];
+  readonly revisions: readonly Revision[];
+  /** Endpoints of services whose published ports this node answers. */
+  readonly endpoints: readonly Endpoints[];
+}
+
+/** Keys (`namespace/name`) of what the node no longer needs. */
+export interface AssignmentRemovals {
+  readonly tasks: readonly string[];
+  readonly revisions: readonly string[];
+  readonly endpoints: readonly string[];
+}
+
+export type StreamRequest =
+  | {
+      readonly kind: 'logs';
+      readonly follow: boolean;
+      /** Lines from the end; all when absent. */
+      readonly tail?: number;
+      /** RFC 3339 */
+      readonly since?: string;
+      readonly timestamps: boolean;
+    }
+  | {
+      readonly kind: 'exec';
+      readonly command: readonly string[];
+      readonly stdin: boolean;
+      readonly tty: boolean;
+      readonly user?: string;
+      readonly workingDir?: string;
+      readonly env?: readonly string[];
+    };
+
+export type ToAgent =
+  | { readonly type: 'welcome'; readonly server: string; readonly heartbeatMs: number }
+  | { readonly type: 'assignments'; readonly seq: number; readonly full: true; readonly set: AssignmentSet }
+  | {
+      readonly type: 'assignments';
+      readonly seq: number;
+      readonly full: false;
+      readonly set: AssignmentSet;
+      readonly remove: AssignmentRemovals;
+    }
+  /** Asks the agent to dial `GET /session/v1/streams/<id>` and serve the request there. */
+  | { readonly type: 'stream'; readonly id: string; readonly taskUID: string; readonly request: StreamRequest };
+
+export interface TaskReport {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly status: TaskStatus;
+  /** The container and its record are gone: the server may delete a task whose desired state is `Remove`. */
+  readonly gone?: boolean;
+}
+
+/** Something worth an Event on the task (e.g. `Pulling`, `Pulled`, `Started`, `Unhealthy`). */
+export interface TaskEvent {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export type ToServer =
+  | { readonly type: 'register'; readonly node: NodeStatus; readonly labels?: Readonly<Record<string, string>> }
+  /** Sent every `heartbeatMs`, with `node` only when the node's description changed. */
+  | { readonly type: 'heartbeat'; readonly node?: NodeStatus }
+  | { readonly type: 'report'; readonly tasks: readonly TaskReport[]; readonly events?: readonly TaskEvent[] };
+
+/** First byte of each binary frame on a stream; the numbers are those of Kubernetes' remote command v4/v5. */
+export const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;
+
+/** JSON on the `status` channel, the last frame of a stream. `exitCode` is absent for logs. */
+export interface StreamEnd {
+  readonly exitCode?: number;
+  readonly error?: string;
+}

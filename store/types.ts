@@ -1,0 +1,135 @@
+/** What the store promises; see `store/README.md`. */
+import type { KindName, Obj, ObjOf } from '../api-schemas/index.ts';
+
+/** A key a write may depend on: the write commits only while the key has this create revision. */
+export interface Fence {
+  readonly key: string;
+  readonly createRevision: number;
+}
+
+/** One compare-and-put (or compare-and-delete) of one key. */
+export interface WriteOp {
+  readonly key: string;
+  /** The key's `mod_revision`; 0: it must not exist. */
+  readonly expect: number;
+  /** Absent: delete. */
+  readonly value?: string | Buffer;
+  /** etcd lease id the key goes away with. */
+  readonly lease?: string;
+  readonly fence?: Fence;
+}
+
+export type WriteResult =
+  | { readonly committed: true; readonly revision: number }
+  | {
+      readonly committed: false;
+      readonly why: 'conflict' | 'fenced';
+      /** Revision at which the refusal was decided. */
+      readonly revision: number;
+      /** The key as it is, when it exists. */
+      readonly current?: { readonly value: Buffer; readonly modRevision: number };
+    };
+
+export interface Selector {
+  readonly namespace?: string;
+  readonly name?: string;
+  readonly matches?: (object: Obj) => boolean;
+}
+
+export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED';
+
+/** One change of one object. `object` and `previous` are frozen and shared: never mutate. */
+export interface Change<T extends Obj = Obj> {
+  readonly type: WatchEventType;
+  /** For DELETED: the last state, with the deletion's resourceVersion. */
+  readonly object: T;
+  readonly previous: T | undefined;
+  readonly revision: number;
+}
+
+export interface Subscription {
+  /** Stops delivery; idempotent. */
+  close(): void;
+}
+
+export type WatchHandler = {
+  /** Changes of one revision, in order, all of them at once. Must not throw or wait. */
+  onChanges(changes: readonly Change[], revision: number): void;
+  /** The cache was rebuilt (compaction, restore): the watcher must list again. */
+  onReset(): void;
+};
+
+/** In-memory copy of the registry, fed by one etcd watch. All objects in it are frozen and carry resourceVersion. */
+export interface Cache {
+  /** Highest revision fully applied. */
+  readonly revision: number;
+  /** Oldest revision a watch can start from; older gives `Expired` (410). */
+  readonly oldestRevision: number;
+  get<K extends KindName>(kind: K, namespace: string, name: string): ObjOf<K> | undefined;
+  /** In key order. */
+  list<K extends KindName>(kind: K, namespace?: string): readonly ObjOf<K>[];
+  /** Objects of `kind` whose index `name` has `value`. Indexes: see `store/indexes.ts`. */
+  by<K extends KindName>(kind: K, index: IndexName, value: string): readonly ObjOf<K>[];
+  /** Waits until all that was committed before the call is in the cache (a consistent read). */
+  sync(): Promise<void>;
+  /** Waits until the cache has applied `revision`. */
+  waitFor(revision: number): Promise<void>;
+  /**
+   * Replays changes after `from` synchronously, then delivers live ones: never a gap.
+   * `from` absent: live only. Throws ApiError 410 `Expired` when `from` is older than `oldestRevision`.
+   */
+  watch(kind: KindName | undefined, from: number | undefined, handler: WatchHandler): Subscription;
+}
+
+/** `owner`: uid of the controlling owner. `node`: task's `namespace`-less node name. `service`: `namespace/service` of tasks and revisions. `port`: `protocol/port` published by a service. */
+export type IndexName = 'owner' | 'node' | 'service' | 'port' | 'uid';
+
+export interface WriteOptions {
+  readonly fence?: Fence;
+  /** etcd lease the object goes away with. */
+  readonly lease?: string;
+}
+
+/**
+ * Objects in, objects out, over the group-commit writer and the cache. Fills uid, creationTimestamp and
+ * generation; compares resourceVersion; never validates (the API server does) and never reads the clock twice.
+ * Each write resolves only when it is committed *and* visible in this process's cache.
+ */
+export interface Registry {
+  readonly cache: Cache;
+  /** Throws AlreadyExists. */
+  create<T extends Obj>(object: T, options?: WriteOptions): Promise<T>;
+  /**
+   * Replaces all but what identifies the object. Needs `metadata.resourceVersion`. `generation` rises when
+   * anything but metadata and status differs. An update that changes nothing writes nothing.
+   * The last finalizer's removal from an object being deleted removes the object.
+   * Throws Conflict, NotFound.
+   */
+  update<T extends Obj>(object: T, options?: WriteOptions): Promise<T>;
+  /**
+   * Reads the object, lets `change` make the new one (undefined: nothing to do) and writes it, again on
+   * conflict (5 times). Throws NotFound, Conflict.
+   */
+  modify<T extends Obj>(
+    ref: ObjectRef,
+    change: (current: T) => T | undefined,
+    options?: WriteOptions,
+  ): Promise<T>;
+  /**
+   * Marks the object deleted; removes it when it has no finalizers. `foreground` adds the finalizer
+   * `foregroundDeletion`, `orphan` adds `orphan` (gc acts on both). Returns the object as it is now, or undefined when gone.
+   */
+  remove(ref: ObjectRef, options?: RemoveOptions): Promise<Obj | undefined>;
+}
+
+export interface ObjectRef {
+  readonly kind: KindName;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface RemoveOptions extends WriteOptions {
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
+}
