@@ -53,14 +53,19 @@ export type ToAgent =
       readonly remove: AssignmentRemovals;
     }
   /** Asks the agent to dial `GET /session/v1/streams/<id>` and serve the request there. */
-  | { readonly type: 'stream'; readonly id: string; readonly taskUID: string; readonly request: StreamRequest };
+  | {
+      readonly type: 'stream';
+      readonly id: string;
+      readonly taskUID: string;
+      readonly request: StreamRequest;
+    };
 
 export interface TaskReport {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
   readonly status: TaskStatus;
-  /** The container and its record are gone: the server may delete a task whose desired state is `Remove`. */
+  /** The container is gone: the server takes the finalizer `orc.dev/container` off a task that is being deleted. */
   readonly gone?: boolean;
 }
 
@@ -75,10 +80,18 @@ export interface TaskEvent {
 }
 
 export type ToServer =
-  | { readonly type: 'register'; readonly node: NodeStatus; readonly labels?: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'register';
+      readonly node: NodeStatus;
+      readonly labels?: Readonly<Record<string, string>>;
+    }
   /** Sent every `heartbeatMs`, with `node` only when the node's description changed. */
   | { readonly type: 'heartbeat'; readonly node?: NodeStatus }
-  | { readonly type: 'report'; readonly tasks: readonly TaskReport[]; readonly events?: readonly TaskEvent[] };
+  | {
+      readonly type: 'report';
+      readonly tasks: readonly TaskReport[];
+      readonly events?: readonly TaskEvent[];
+    };
 
 /** First byte of each binary frame on a stream; the numbers are those of Kubernetes' remote command v4/v5. */
 export const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;

@@ -277,7 +277,9 @@ export interface Service extends Obj {
 // ---------------------------------------------------------------- stack
 
 export interface StackSpec {
-  readonly services: Readonly<Record<string, ServiceSpec & { readonly labels?: Readonly<Record<string, string>> }>>;
+  readonly services: Readonly<
+    Record<string, ServiceSpec & { readonly labels?: Readonly<Record<string, string>> }>
+  >;
 }
 
 export interface StackStatus {
@@ -315,8 +317,19 @@ export interface Revision extends Obj {
 // ---------------------------------------------------------------- task
 
 export const taskStates = [
-  'New', 'Pending', 'Assigned', 'Accepted', 'Preparing', 'Ready', 'Starting', 'Running',
-  'Complete', 'Shutdown', 'Failed', 'Rejected', 'Orphaned',
+  'New',
+  'Pending',
+  'Assigned',
+  'Accepted',
+  'Preparing',
+  'Ready',
+  'Starting',
+  'Running',
+  'Complete',
+  'Shutdown',
+  'Failed',
+  'Rejected',
+  'Orphaned',
 ] as const;
 export type TaskState = (typeof taskStates)[number];
 
@@ -328,8 +341,8 @@ export interface TaskSpec {
   readonly slot?: number;
   /** Written once: by the scheduler, or at creation for a global service. */
   readonly nodeName?: string;
-  /** `Ready` prepares without starting; `Shutdown` stops and keeps the record; `Remove` stops and deletes both. */
-  readonly desiredState: 'Ready' | 'Running' | 'Shutdown' | 'Remove';
+  /** `Ready` prepares without starting; `Shutdown` stops and keeps container and record. Deleting the Task removes both. */
+  readonly desiredState: 'Ready' | 'Running' | 'Shutdown';
   /** The agent starts the container no earlier (RFC 3339): restart back-off lives here, not in memory. */
   readonly notBefore?: string;
   /** Consecutive failures of the slot before this task. */
@@ -460,4 +473,5 @@ export interface Lease extends Obj {
 
 export type AnyObj = Stack | Service | Revision | Task | Node | Endpoints | Namespace | Event | Lease;
 export type KindName = AnyObj['kind'];
+
 export type ObjOf<K extends KindName> = Extract<AnyObj, { kind: K }>;

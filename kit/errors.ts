@@ -51,7 +51,11 @@ export class ApiError extends Error {
   readonly reason: string;
   readonly details: StatusDetails | undefined;
 
-  constructor(code: number, message: string, options: { reason?: string; details?: StatusDetails; cause?: unknown } = {}) {
+  constructor(
+    code: number,
+    message: string,
+    options: { reason?: string; details?: StatusDetails; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ApiError';
     this.code = code;

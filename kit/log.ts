@@ -25,7 +25,14 @@ export function createLogger(options: { level?: string; format?: LogFormat; name
   if (format === 'json') return pino(base, pino.destination({ fd: 2, sync: true }));
   return pino(
     base,
-    pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l', singleLine: true }),
+    pretty({
+      destination: 2,
+      sync: true,
+      colorize: process.stderr.isTTY,
+      ignore: 'pid,hostname',
+      translateTime: 'SYS:HH:MM:ss.l',
+      singleLine: true,
+    }),
   );
 }
 

@@ -88,7 +88,11 @@ export interface Runtime {
   list(): Promise<readonly ContainerState[]>;
   inspect(id: string): Promise<ContainerState | undefined>;
   /** Makes sure the image is there, after `pullPolicy`; concurrent calls for one image share one pull. */
-  ensureImage(template: TaskTemplate, signal: AbortSignal, onProgress: (message: string) => void): Promise<void>;
+  ensureImage(
+    template: TaskTemplate,
+    signal: AbortSignal,
+    onProgress: (message: string) => void,
+  ): Promise<void>;
   /** Creates, or finds the one already created for the same task uid; returns its id. */
   create(spec: ContainerSpec, signal: AbortSignal): Promise<string>;
   start(id: string): Promise<void>;
@@ -98,18 +102,33 @@ export interface Runtime {
   /** Removes the container and its anonymous volumes; fine when gone. */
   remove(id: string): Promise<void>;
   /** Makes sure the bridge network is there, and returns it. */
-  ensureNetwork(name: string, labels: Readonly<Record<string, string>>): Promise<{ id: string; name: string; bridge: string }>;
+  ensureNetwork(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<{ id: string; name: string; bridge: string }>;
   /** Networks with our node label. */
-  listNetworks(): Promise<readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]>;
+  listNetworks(): Promise<
+    readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]
+  >;
   removeNetwork(id: string): Promise<void>;
   /**
    * Calls `onWake` with the task uid whenever one of our containers changed (create, start, die, health, destroy),
    * or undefined when anything may have. `onDown` when the event stream breaks. The returned function ends it.
    */
   watch(onWake: (taskUID: string | undefined) => void, onDown: (error: Error) => void): Promise<() => void>;
-  logs(id: string, request: Extract<StreamRequest, { kind: 'logs' }>, signal: AbortSignal): Promise<{ stdout: Readable; stderr: Readable }>;
+  logs(
+    id: string,
+    request: Extract<StreamRequest, { kind: 'logs' }>,
+    signal: AbortSignal,
+  ): Promise<{ stdout: Readable; stderr: Readable }>;
   exec(
     id: string,
     request: Extract<StreamRequest, { kind: 'exec' }>,
-  ): Promise<{ stdin: Duplex; stdout: Readable; stderr: Readable; resize(width: number, height: number): Promise<void>; exitCode(): Promise<number> }>;
+  ): Promise<{
+    stdin: Duplex;
+    stdout: Readable;
+    stderr: Readable;
+    resize(width: number, height: number): Promise<void>;
+    exitCode(): Promise<number>;
+  }>;
 }
