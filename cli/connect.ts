@@ -1,0 +1,4 @@
+/** Opens the context that flags and kubeconfig name. */
+export interface Connection {
+  readonly namespace: string;
+}
