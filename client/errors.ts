@@ -1,0 +1,108 @@
+import { ApiError, messageOf, type Status } from '../kit/errors.ts';
+
+/** The server was not reached, or the connection broke: nothing is known of what became of the request. */
+export class ConnectionError extends Error {
+  readonly endpoint: string;
+  /** Node's or OpenSSL's code, e.g. `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
+  readonly code: string;
+  /** True when the request cannot have reached a server, so that repeating it is safe. */
+  readonly notSent: boolean;
+
+  constructor(
+    endpoint: string,
+    code: string,
+    message: string,
+    options: { notSent: boolean; cause?: unknown },
+  ) {
+    super(message, { cause: options.cause });
+    this.name = 'ConnectionError';
+    this.endpoint = endpoint;
+    this.code = code;
+    this.notSent = options.notSent;
+  }
+}
+
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+]);
+
+function explain(code: string, message: string): string {
+  if (untrusted.has(code))
+    return '(its certificate is not signed by the CA of this context): another cluster answers there, or this cluster was made anew; `orc up` writes a fresh context';
+  switch (code) {
+    case 'ECONNREFUSED':
+      return '(connection refused): is `orc up` running? If it listens elsewhere, choose another context with --context or $ORC_CONFIG';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return '(no such host): check the server address of this context';
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return `(${code === 'ETIMEDOUT' ? 'no answer in time' : 'no route'}): check that the machine is up, and that no firewall is between`;
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return '(its certificate is not valid now): check the clocks of both machines; a restart of the server renews its certificate';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `(its certificate is for other names): ${message}; start the server with this address in --listen, or use one of the names`;
+    case 'EPROTO':
+      return '(it does not speak TLS 1.3): is that port really the orc server’s?';
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return '(the connection broke): the server may be restarting; try again';
+    default:
+      return `(${message})`;
+  }
+}
+
+const beforeSending = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPROTO',
+]);
+
+/** What a user should read of a failed connection: where to, why, and the remedy. */
+export function connectionError(endpoint: string, error: unknown, connected: boolean): ConnectionError {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'UNKNOWN';
+  return new ConnectionError(
+    endpoint,
+    code,
+    `cannot reach the orc server at ${endpoint} ${explain(code, messageOf(error))}`,
+    { notSent: !connected || beforeSending.has(code), cause: error },
+  );
+}
+
+export const isConnectionError = (error: unknown): error is ConnectionError =>
+  error instanceof ConnectionError;
+
+const isStatus = (value: unknown): value is Status =>
+  typeof value === 'object' && value !== null && (value as { kind?: unknown }).kind === 'Status';
+
+/** The ApiError that a failed answer stands for; `body` is its text, a `Status` or not. */
+export function errorOfBody(code: number, body: string): ApiError {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    parsed = undefined;
+  }
+  return isStatus(parsed)
+    ? errorOfStatus(parsed, code)
+    : new ApiError(code, body.trim().slice(0, 500) || `the server answered ${String(code)}`);
+}
+
+export function errorOfStatus(status: Status, code = 500): ApiError {
+  return new ApiError(status.code ?? code, status.message ?? 'the server gave no reason', {
+    ...(status.reason === undefined ? {} : { reason: status.reason }),
+    ...(status.details === undefined ? {} : { details: status.details }),
+  });
+}

@@ -1,0 +1,21 @@
+export * from './types.ts';
+export { Client } from './client.ts';
+export { ConnectionError, isConnectionError } from './errors.ts';
+export type { ExecSession } from './exec.ts';
+export { startInformer, type Informer, type InformerHandlers } from './informer.ts';
+export { isKind, pathOf, type PathRef } from './resources.ts';
+export type { TlsIdentity, TransportOptions } from './transport.ts';
+export { waitFor, WaitTimeout } from './wait.ts';
+export type { WatchOptions } from './watch.ts';
+export {
+  ConfigError,
+  configPath,
+  loadConfig,
+  loadContext,
+  mergeContext,
+  saveConfig,
+  updateConfig,
+  withContext,
+  type Context,
+  type KubeConfig,
+} from './config.ts';
