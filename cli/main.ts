@@ -1,0 +1,27 @@
+/** The entry of the `orc` program: wires the process to `run`. */
+import { processIo } from './io.ts';
+import { run } from './run.ts';
+
+/** A reader that went away (`orc get | head`) is no error. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+const interrupted = new AbortController();
+const signalCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+let signalCode: number | undefined;
+
+for (const [name, code] of Object.entries(signalCodes)) {
+  process.on(name, () => {
+    // The second one does not wait for a clean end.
+    if (signalCode !== undefined) process.exit(code);
+    signalCode = code;
+    interrupted.abort(Object.assign(new Error('interrupted'), { name: 'AbortError' }));
+  });
+}
+
+const code = await run(process.argv.slice(2), { io: processIo(), signal: interrupted.signal });
+process.exit(code ?? signalCode ?? 0);
