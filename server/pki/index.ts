@@ -1,0 +1,2 @@
+export { issueCertificate, generateKey, type CertificateRequest, type KeyedCertificate } from './issue.ts';
+export { ensurePki, PkiError, type Credentials, type Pki } from './pki.ts';
