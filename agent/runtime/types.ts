@@ -24,6 +24,16 @@ export interface EngineInfo {
   readonly platform: { readonly os: string; readonly arch: string };
   readonly capacity: NodeResources;
   readonly labels: Readonly<Record<string, string>>;
+  /** What the engine programs its rules with; published ports need `iptables`. */
+  readonly firewall: string;
+}
+
+/** The end of a container as its event tells it, before the engine has settled its record. */
+export interface ContainerExit {
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  /** RFC 3339 */
+  readonly finishedAt: string;
 }
 
 export interface ContainerSpec {
@@ -53,6 +63,15 @@ export interface ContainerState {
   readonly addresses: readonly { readonly network: string; readonly ip: string }[];
   readonly ports: readonly Port[];
   readonly pid?: number;
+}
+
+export interface NetworkSpec {
+  readonly name: string;
+  /** Interface name of its bridge, at most 15 characters. */
+  readonly bridge: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** IPv6 subnet; none when absent. */
+  readonly subnet6?: string;
 }
 
 /** What happens next decides the class of a failure. */
@@ -91,21 +110,24 @@ export interface Runtime {
   ensureImage(
     template: TaskTemplate,
     signal: AbortSignal,
-    onProgress: (message: string) => void,
+    onProgress: (message: string, warning?: boolean) => void,
   ): Promise<void>;
-  /** Creates, or finds the one already created for the same task uid; returns its id. */
-  create(spec: ContainerSpec, signal: AbortSignal): Promise<string>;
+  /** Creates, or finds the one already created for the same task uid; `warnings` are the engine's own. */
+  create(
+    spec: ContainerSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
   start(id: string): Promise<void>;
-  /** Sends the stop signal, waits `graceMs`, kills. Resolves when it is stopped; fine when it already is or is gone. */
-  stop(id: string, options: { graceMs: number; signal?: string }): Promise<void>;
+  /**
+   * Sends the container's stop signal, waits `graceMs` (that of its template when absent), kills. Resolves when it is
+   * stopped; fine when it already is or is gone.
+   */
+  stop(id: string, graceMs?: number): Promise<void>;
   kill(id: string, signal?: string): Promise<void>;
   /** Removes the container and its anonymous volumes; fine when gone. */
   remove(id: string): Promise<void>;
   /** Makes sure the bridge network is there, and returns it. */
-  ensureNetwork(
-    name: string,
-    labels: Readonly<Record<string, string>>,
-  ): Promise<{ id: string; name: string; bridge: string }>;
+  ensureNetwork(spec: NetworkSpec): Promise<{ id: string; name: string; bridge: string }>;
   /** Networks with our node label. */
   listNetworks(): Promise<
     readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]
@@ -113,9 +135,13 @@ export interface Runtime {
   removeNetwork(id: string): Promise<void>;
   /**
    * Calls `onWake` with the task uid whenever one of our containers changed (create, start, die, health, destroy),
-   * or undefined when anything may have. `onDown` when the event stream breaks. The returned function ends it.
+   * or undefined when anything may have; `exit` comes with an end. `onDown` once when the event stream breaks.
+   * Resolves when changes from now on are seen. The returned function ends it.
    */
-  watch(onWake: (taskUID: string | undefined) => void, onDown: (error: Error) => void): Promise<() => void>;
+  watch(
+    onWake: (taskUID: string | undefined, exit?: ContainerExit) => void,
+    onDown: (error: Error) => void,
+  ): Promise<() => void>;
   logs(
     id: string,
     request: Extract<StreamRequest, { kind: 'logs' }>,
