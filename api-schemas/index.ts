@@ -1,2 +1,25 @@
 export * from './types.ts';
 export * from './session.ts';
+export type { Schema } from './dialect.ts';
+export type { Column, DescribeHint, KindDef, RelatedHint } from './kind.ts';
+export { kindByName, kindByPlural, kinds, resolveResource, resourceWords, type AnyKindDef } from './kinds.ts';
+export { kindOf, pruneUnknown, unknownFields, validate } from './validate.ts';
+export { withDefaults } from './defaults.ts';
+export { canonicalJson, contentHash } from './hash.ts';
+export { hostPortsOf, ingressPortsOf, templateOf } from './template.ts';
+export * from './units.ts';
+export { normalizeImage, parseImage, shortImage, type ImageReference } from './image.ts';
+export {
+  constraintKeys,
+  formatConstraint,
+  matchesConstraint,
+  parseConstraint,
+  type Constraint,
+  type ConstraintOperator,
+} from './constraints.ts';
+export { formatPort } from './service/columns.ts';
+export { bindsHostPort } from './service/defaults.ts';
+export { portsClash } from './service/validate.ts';
+export { taskStateText } from './task/index.ts';
+export { isQualifiedName } from './metadata/validate.ts';
+export { reservedLabelPrefix } from './task-template/validate.ts';

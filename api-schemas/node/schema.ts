@@ -1,0 +1,74 @@
+import { bool, list, mapOf, num, obj, oneOf, str, stringMap } from '../dialect.ts';
+import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
+
+const spec = obj(
+  'How the node is to be used.',
+  {
+    availability: oneOf(
+      '`pause` takes no new tasks (cordon); `drain` also moves its tasks elsewhere.',
+      ['active', 'pause', 'drain'],
+      { default: 'active' },
+    ),
+  },
+  {
+    title: 'NodeSpec',
+    default: {},
+    'x-orc-instead': { unschedulable: 'availability', cordon: 'availability', drain: 'availability' },
+    'x-orc-later': { taints: 'taints; use labels and constraints', role: 'changing the role of a node' },
+  },
+);
+
+const status = obj(
+  'What the node is. Written from its session.',
+  {
+    hostname: str('Host name of the machine.'),
+    role: oneOf('`manager` runs a server too.', ['manager', 'worker']),
+    addresses: list('IP addresses, the one others reach it by first.', str('IP address.')),
+    platform: obj(
+      'What images it runs.',
+      { os: str('e.g. `linux`'), arch: str('e.g. `amd64`') },
+      { required: ['os', 'arch'] },
+    ),
+    capacity: obj(
+      'What the engine reports.',
+      {
+        cpus: num('Cores, e.g. 2.', { minimum: 0 }),
+        memoryBytes: num('Memory in bytes.', { minimum: 0 }),
+        generic: mapOf('Generic resource kind to amount.', num('Amount.', { minimum: 0 })),
+      },
+      { title: 'NodeResources', required: ['cpus', 'memoryBytes'] },
+    ),
+    engine: obj(
+      'The container engine.',
+      {
+        runtime: oneOf('`simulated` runs nothing: for benchmarks.', ['docker', 'simulated']),
+        version: str('e.g. `28.5.1`'),
+        apiVersion: str('Highest API version it speaks, e.g. `1.51`.'),
+        labels: stringMap('Labels of the engine (daemon.json).'),
+        reachable: bool('It answers.'),
+        message: str('Why it is not reachable.'),
+      },
+      { required: ['runtime', 'version', 'apiVersion', 'reachable'] },
+    ),
+    agentVersion: str('Version of the agent.'),
+    session: obj(
+      'The session of the node; `server` is empty while there is none.',
+      {
+        server: str('The server that holds it.'),
+        id: str('Changes with each session.'),
+        since: str('When it began.', { format: 'date-time' }),
+      },
+      { required: ['server', 'id', 'since'] },
+    ),
+    conditions: conditionsSchema,
+  },
+  { title: 'NodeStatus' },
+);
+
+export const nodeSchema = objectSchema(
+  'Node',
+  'orc.dev/v1',
+  'A machine with a container engine.',
+  { spec, status },
+  { 'x-orc-always': ['spec'] },
+);

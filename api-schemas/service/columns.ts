@@ -1,0 +1,39 @@
+import { ageColumn, column, conditionOf, joined, nameColumn } from '../columns.ts';
+import { shortImage } from '../image.ts';
+import type { Column } from '../kind.ts';
+import type { Port, Service } from '../types.ts';
+
+/** `8080->80/tcp`, `127.0.0.1:53->53/udp(host)`; `auto` for a port that is not chosen yet. */
+export function formatPort(port: Port): string {
+  const address =
+    port.hostIP === undefined ? '' : port.hostIP.includes(':') ? `[${port.hostIP}]:` : `${port.hostIP}:`;
+  const published = (port.published ?? 0) === 0 ? 'auto' : String(port.published);
+  return `${address}${published}->${port.target}/${port.protocol ?? 'tcp'}${port.mode === 'host' ? '(host)' : ''}`;
+}
+
+const replicas = ({ spec, status }: Service): string => {
+  const desired = status?.desired ?? (spec.mode === 'global' ? undefined : (spec.replicas ?? 1));
+  return `${status?.ready ?? 0}/${desired ?? '?'}`;
+};
+
+export const serviceColumns: readonly Column<Service>[] = [
+  nameColumn,
+  column('Mode', 'Replicated or global.', ({ spec }) => spec.mode ?? 'replicated'),
+  column('Replicas', 'Ready tasks of those wanted.', replicas),
+  column('Image', 'Image of the tasks.', ({ spec }) => shortImage(spec.image)),
+  column('Ports', 'Published ports.', ({ spec, status }) =>
+    joined((status?.ports ?? spec.ports)?.map(formatPort)),
+  ),
+  ageColumn,
+  column('Updated', 'Tasks of the current revision.', ({ status }) => String(status?.updated ?? 0), 1),
+  column('Revision', 'Current revision.', ({ status }) => status?.currentRevision, 1),
+  column(
+    'Status',
+    'Why it is not ready.',
+    ({ status }) => {
+      const ready = conditionOf(status?.conditions, 'Ready');
+      return ready === undefined || ready.status === 'True' ? '' : ready.reason;
+    },
+    1,
+  ),
+];

@@ -1,0 +1,37 @@
+import { int, listBy, obj, oneOf, str, type Schema } from '../dialect.ts';
+
+export const portSchema: Schema = obj(
+  'A port of the container that can be reached from outside.',
+  {
+    name: str('Name for people and for references.', { format: 'dns-label' }),
+    target: int('Port inside the container.', 1, 65535),
+    published: int('Port on the node; 0 has one chosen: ingress 30000-32767, host by the engine.', 0, 65535, {
+      default: 0,
+    }),
+    protocol: oneOf('Transport protocol.', ['tcp', 'udp', 'sctp'], { default: 'tcp' }),
+    mode: oneOf(
+      '`ingress`: any number of replicas behind one port of every node. `host`: the port of the node the task runs on, one task a node.',
+      ['ingress', 'host'],
+      { default: 'ingress', 'x-orc-later': { local: 'ports of nodes with a task only' } },
+    ),
+    hostIP: str('Address of the node to listen on; all addresses when absent.', { format: 'ip' }),
+  },
+  {
+    title: 'Port',
+    required: ['target'],
+    'x-orc-instead': {
+      containerPort: 'target',
+      targetPort: 'target',
+      port: 'published',
+      hostPort: 'published',
+      publish: 'published',
+      proto: 'protocol',
+      ip: 'hostIP',
+      hostIp: 'hostIP',
+    },
+  },
+);
+
+/** Ports, told apart by what is reached and where. */
+export const portsSchema = (description: string): Schema =>
+  listBy(['target', 'published', 'protocol', 'hostIP'], description, portSchema);

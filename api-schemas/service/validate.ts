@@ -1,0 +1,111 @@
+import type { Cause } from '../../kit/errors.ts';
+import * as problem from '../problems.ts';
+import { duplicates, each, validateTemplate } from '../task-template/validate.ts';
+import type { Port, Service, ServiceSpec } from '../types.ts';
+import { parseDuration } from '../units.ts';
+import { bindsHostPort } from './defaults.ts';
+
+const family = (hostIP: string): string => (hostIP.includes(':') ? '::' : '0.0.0.0');
+const isAny = (hostIP: string | undefined): boolean =>
+  hostIP === undefined || hostIP === '0.0.0.0' || hostIP === '::';
+
+/** Whether two published ports listen on a common address. */
+export function portsClash(a: Port, b: Port): boolean {
+  if ((a.published ?? 0) === 0 || a.published !== b.published) return false;
+  if ((a.protocol ?? 'tcp') !== (b.protocol ?? 'tcp')) return false;
+  if (a.hostIP === undefined || b.hostIP === undefined) return true;
+  if (family(a.hostIP) !== family(b.hostIP)) return false;
+  return a.hostIP === b.hostIP || isAny(a.hostIP) || isAny(b.hostIP);
+}
+
+function ports({ ports: all }: ServiceSpec, field: string): readonly Cause[] {
+  const causes: Cause[] = [...duplicates(all, field, ({ name }) => name, 'names of ports are unique')];
+  const seen: Port[] = [];
+  each(all, field, (port, at) => {
+    if (seen.some((other) => portsClash(other, port))) {
+      const address = `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.published ?? 0}/${port.protocol ?? 'tcp'}`;
+      causes.push(problem.duplicate(at, address, 'another port of this service listens there'));
+    }
+    const again = seen.some(
+      (other) =>
+        other.target === port.target &&
+        (other.published ?? 0) === 0 &&
+        (port.published ?? 0) === 0 &&
+        (other.protocol ?? 'tcp') === (port.protocol ?? 'tcp') &&
+        other.hostIP === port.hostIP,
+    );
+    if (again)
+      causes.push(
+        problem.duplicate(
+          at,
+          `${port.target}/${port.protocol ?? 'tcp'}`,
+          'listed twice; give `published` to tell them apart',
+        ),
+      );
+    if (port.protocol === 'sctp' && port.hostIP !== undefined)
+      causes.push(problem.forbidden(`${at}.hostIP`, 'not with `protocol: sctp`'));
+    seen.push(port);
+  });
+  return causes;
+}
+
+function placement({ placement: where }: ServiceSpec, field: string): readonly Cause[] {
+  const causes: Cause[] = [...duplicates(where?.preferences, `${field}.preferences`, ({ spread }) => spread)];
+  each(where?.preferences, `${field}.preferences`, ({ spread }, at) => {
+    if (spread !== undefined && !/^(node|engine)\.labels\.[A-Za-z0-9][A-Za-z0-9._/-]*$/.test(spread))
+      causes.push(problem.invalid(`${at}.spread`, spread, 'must be node.labels.NAME or engine.labels.NAME'));
+  });
+  return causes;
+}
+
+/** Rules of a service's spec, in a Service or in a Stack; `at` is its path. */
+export function validateServiceSpec(spec: ServiceSpec, at: string): readonly Cause[] {
+  const causes: Cause[] = [];
+  if (spec.mode === 'global') {
+    if (spec.replicas !== undefined)
+      causes.push(
+        problem.forbidden(`${at}.replicas`, 'not with `mode: global`, which has one task for each node'),
+      );
+    if ((spec.placement?.maxReplicasPerNode ?? 0) > 1)
+      causes.push(problem.forbidden(`${at}.placement.maxReplicasPerNode`, 'not with `mode: global`'));
+  }
+  if (spec.update?.order === 'start-first' && bindsHostPort(spec))
+    causes.push(
+      problem.invalid(
+        `${at}.update.order`,
+        'start-first',
+        'two tasks cannot hold one host port: use `stop-first`, or `mode: ingress` for the port',
+      ),
+    );
+  const { delay = '1s', maxDelay = '1m' } = spec.restart ?? {};
+  if (spec.restart?.maxDelay !== undefined && parseDuration(delay) > parseDuration(maxDelay))
+    causes.push(
+      problem.invalid(`${at}.restart.maxDelay`, maxDelay, `must be at least restart.delay, ${delay}`),
+    );
+  if (
+    spec.restart?.delay !== undefined &&
+    spec.restart.maxDelay === undefined &&
+    parseDuration(delay) > 60_000
+  )
+    causes.push(
+      problem.invalid(
+        `${at}.restart.delay`,
+        delay,
+        'is more than restart.maxDelay, 1m by default: set that too',
+      ),
+    );
+  if (spec.macAddress !== undefined && (spec.replicas ?? 1) > 1)
+    causes.push(
+      problem.forbidden(`${at}.macAddress`, 'replicas would share one address; only with `replicas: 1`'),
+    );
+  return [
+    ...causes,
+    ...ports(spec, `${at}.ports`),
+    ...placement(spec, `${at}.placement`),
+    ...validateTemplate(spec, at),
+  ];
+}
+
+/** Rules of a Service. */
+export const validateService = (service: Service): readonly Cause[] =>
+  service.spec === undefined ? [] : validateServiceSpec(service.spec, 'spec');

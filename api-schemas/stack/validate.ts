@@ -1,0 +1,52 @@
+import type { Cause } from '../../kit/errors.ts';
+import { dnsLabel } from '../formats.ts';
+import { validateLabels } from '../metadata/validate.ts';
+import { joinPath } from '../path.ts';
+import * as problem from '../problems.ts';
+import { portsClash, validateServiceSpec } from '../service/validate.ts';
+import type { Port, Stack } from '../types.ts';
+
+const maxName = 63;
+
+/** Rules of a Stack: those of each of its services, the names they get, and ports that two of them want. */
+export function validateStack(stack: Stack): readonly Cause[] {
+  const causes: Cause[] = [];
+  const stackName = stack.metadata?.name ?? '';
+  const services = Object.entries(stack.spec?.services ?? {});
+  const taken: { port: Port; service: string }[] = [];
+  for (const [name, spec] of services) {
+    const at = joinPath('spec.services', name);
+    if (!dnsLabel.test(name))
+      causes.push(
+        problem.invalid(
+          'spec.services',
+          name,
+          'the name of a service must be a DNS label: lower-case letters, digits and `-`',
+        ),
+      );
+    else if (stackName.length + 1 + name.length > maxName)
+      causes.push(
+        problem.invalid(
+          at,
+          `${stackName}-${name}`,
+          `the service's object name, <stack>-<service>, must have at most ${maxName} characters`,
+        ),
+      );
+    causes.push(...validateServiceSpec(spec, at), ...validateLabels(spec.labels, `${at}.labels`));
+    spec.ports?.forEach((port, index) => {
+      // Host ports of different services may be on different nodes; ingress ports are of the whole cluster.
+      if (port === undefined || port.mode === 'host') return;
+      const other = taken.find((entry) => entry.service !== name && portsClash(entry.port, port));
+      if (other !== undefined)
+        causes.push(
+          problem.duplicate(
+            joinPath(`${at}.ports`, index),
+            port.published,
+            `service ${JSON.stringify(other.service)} publishes it too`,
+          ),
+        );
+      taken.push({ port, service: name });
+    });
+  }
+  return causes;
+}

@@ -1,0 +1,62 @@
+import { int, list, obj, oneOf, str } from '../dialect.ts';
+import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
+import { portsSchema } from '../service/ports.ts';
+import { taskStates } from './states.ts';
+
+const spec = obj(
+  'What the task is to be. Written by controllers.',
+  {
+    service: str('Service in the same namespace.', { minLength: 1 }),
+    revision: str("Revision in the same namespace that holds the container's settings.", { minLength: 1 }),
+    slot: int(
+      '1..n in a replicated service; absent in a global one, whose slot is its node.',
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    nodeName: str('Node it runs on. Written once: by the scheduler, or at creation for a global service.'),
+    desiredState: oneOf(
+      '`Ready` prepares without starting; `Shutdown` stops and keeps container and record. Deleting the Task removes both.',
+      ['Ready', 'Running', 'Shutdown'],
+    ),
+    notBefore: str('The agent starts the container no earlier: restart back-off lives here, not in memory.', {
+      format: 'date-time',
+    }),
+    restarts: int('Consecutive failures of the slot before this task.', 0, Number.MAX_SAFE_INTEGER),
+  },
+  { title: 'TaskSpec', required: ['service', 'revision', 'desiredState'] },
+);
+
+const time = (description: string): ReturnType<typeof str> => str(description, { format: 'date-time' });
+
+const status = obj(
+  'How the task is. From `Accepted` on written by the agent of its node.',
+  {
+    state: oneOf('Moves forward only, in this order.', taskStates),
+    reason: str('UpperCamel, e.g. `ImagePullFailed`, `NoNodeFits`, `NonZeroExit`, `Unhealthy`, `PortTaken`.'),
+    message: str('A sentence for people: what is, and what to do.'),
+    since: time('When `state` was reached.'),
+    containerID: str('Id of the container at its engine.'),
+    exitCode: int('Exit code of the container.', -(2 ** 31), 2 ** 32 - 1),
+    startedAt: time('When the container started.'),
+    finishedAt: time('When the container ended.'),
+    addresses: list(
+      'Addresses of the container.',
+      obj(
+        'An address on one network.',
+        { network: str('Name of the network.'), ip: str('The address.', { format: 'ip' }) },
+        { required: ['network', 'ip'] },
+      ),
+    ),
+    ports: portsSchema('Host ports as the engine published them.'),
+    conditions: conditionsSchema,
+  },
+  { title: 'TaskStatus', required: ['state'] },
+);
+
+export const taskSchema = objectSchema(
+  'Task',
+  'orc.dev/v1',
+  'One container, one run: never restarted, only replaced.',
+  { spec, status },
+  { required: ['spec'] },
+);
