@@ -59,6 +59,19 @@ export type WatchHandler = {
   onReset(): void;
 };
 
+export interface SyncOptions {
+  /** While etcd is away: go on with what the cache has. Default false. */
+  readonly staleOk?: boolean;
+}
+
+export interface WatchOptions {
+  /**
+   * Replays the changes of `from` itself, too, where they are known: for a client that may have seen only
+   * some of them, since objects written together share a revision. Default false.
+   */
+  readonly inclusive?: boolean;
+}
+
 /** In-memory copy of the registry, fed by one etcd watch. All objects in it are frozen and carry resourceVersion. */
 export interface Cache {
   /** Highest revision fully applied. */
@@ -70,19 +83,32 @@ export interface Cache {
   list<K extends KindName>(kind: K, namespace?: string): readonly ObjOf<K>[];
   /** Objects of `kind` whose index `name` has `value`. Indexes: see `store/indexes.ts`. */
   by<K extends KindName>(kind: K, index: IndexName, value: string): readonly ObjOf<K>[];
-  /** Waits until all that was committed before the call is in the cache (a consistent read). */
-  sync(): Promise<void>;
-  /** Waits until the cache has applied `revision`. */
+  /**
+   * Waits until all that was committed before the call, by any process, is in the cache (a consistent read).
+   * Throws 503 `StoreUnavailable` when etcd does not answer, unless `staleOk`.
+   */
+  sync(options?: SyncOptions): Promise<void>;
+  /** Waits until the cache has applied `revision`; throws 504 `Timeout` after 10 s. */
   waitFor(revision: number): Promise<void>;
   /**
    * Replays changes after `from` synchronously, then delivers live ones: never a gap.
    * `from` absent: live only. Throws ApiError 410 `Expired` when `from` is older than `oldestRevision`.
+   * A handler that throws is dropped and logged.
    */
-  watch(kind: KindName | undefined, from: number | undefined, handler: WatchHandler): Subscription;
+  watch(
+    kind: KindName | undefined,
+    from: number | undefined,
+    handler: WatchHandler,
+    options?: WatchOptions,
+  ): Subscription;
 }
 
-/** `owner`: uid of the controlling owner. `node`: task's `namespace`-less node name. `service`: `namespace/service` of tasks and revisions. `port`: `protocol/port` published by a service. */
-export type IndexName = 'owner' | 'node' | 'service' | 'port' | 'uid';
+/**
+ * `owner`: uid of the controlling owner; `dependent`: uid of any owner. `node`: node name of a task.
+ * `service`: `namespace/service` of tasks and revisions. `port`: `protocol/port` that a service publishes.
+ * `involved`: uid of the object that an event is about.
+ */
+export type IndexName = 'owner' | 'dependent' | 'node' | 'service' | 'port' | 'uid' | 'involved';
 
 export interface WriteOptions {
   readonly fence?: Fence;

@@ -1,0 +1,6 @@
+/** The door of the store: what other rooms may use. See `README.md`. */
+export * from './types.ts';
+export { keyOf, refOf, refOfKey, registryPrefix, type Ref } from './keys.ts';
+export { openStore, type OpenOptions, type Store, type StoreHealth } from './open.ts';
+export { sameJson } from './object.ts';
+export type { Writer, WriterCounters } from './writer.ts';
