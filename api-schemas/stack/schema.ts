@@ -5,6 +5,7 @@ import { serviceSpecSchema } from '../service/schema.ts';
 const stackService: Schema = {
   ...serviceSpecSchema,
   title: 'StackService',
+  'x-orc-extends': 'ServiceSpec',
   description: 'The spec of a service, and the labels of the object made from it.',
   properties: { ...serviceSpecSchema.properties, labels: stringMap('Labels of the service object.') },
 };

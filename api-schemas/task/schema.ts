@@ -31,7 +31,7 @@ const time = (description: string): ReturnType<typeof str> => str(description, {
 const status = obj(
   'How the task is. From `Accepted` on written by the agent of its node.',
   {
-    state: oneOf('Moves forward only, in this order.', taskStates),
+    state: oneOf('Moves forward only, in this order.', taskStates, { title: 'TaskState' }),
     reason: str('UpperCamel, e.g. `ImagePullFailed`, `NoNodeFits`, `NonZeroExit`, `Unhealthy`, `PortTaken`.'),
     message: str('A sentence for people: what is, and what to do.'),
     since: time('When `state` was reached.'),

@@ -14,4 +14,3 @@ export const taskStates = [
   'Rejected',
   'Orphaned',
 ] as const;
-export type TaskState = (typeof taskStates)[number];
