@@ -23,5 +23,8 @@ for (const [name, code] of Object.entries(signalCodes)) {
   });
 }
 
+// The clocks of the CLI never keep the process alive by themselves; a running command does.
+const alive = setInterval(() => undefined, 2 ** 30);
 const code = await run(process.argv.slice(2), { io: processIo(), signal: interrupted.signal });
+clearInterval(alive);
 process.exit(code ?? signalCode ?? 0);

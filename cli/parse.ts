@@ -66,6 +66,10 @@ export function parserOf(name: string, command: Command): Argv {
     .option('help', { alias: 'h', type: 'boolean', describe: 'Show this', group: 'Global flags:' }) as Argv;
 }
 
+/** Names of all flags, aliases too. `getOptions` is public in yargs and missing from its types. */
+export const flagsOf = (parser: Argv): string[] =>
+  Object.keys((parser as unknown as { getOptions(): { key: Record<string, unknown> } }).getOptions().key);
+
 const last = (value: unknown): string | undefined => {
   const one: unknown = Array.isArray(value) ? value.at(-1) : value;
   return typeof one === 'string' ? one : undefined;
@@ -79,7 +83,7 @@ export async function parseCommand(
 ): Promise<{ flags: GlobalFlags; args: ArgumentsCamelCase }> {
   const parser = parserOf(name, command);
   let parsed: ArgumentsCamelCase | undefined;
-  const known = parser.getOptions().key as Record<string, unknown>;
+  const known = flagsOf(parser);
   parser
     .command({
       command: `$0 ${command.positionals}`.trim(),
@@ -88,7 +92,7 @@ export async function parseCommand(
       },
     })
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? badUsage(name, message, Object.keys(known));
+      throw error ?? badUsage(name, message, known);
     });
   await parser.parseAsync(prepare(command, rest));
   if (parsed === undefined) throw usageError(`cannot read the arguments of \`orc ${name}\``);

@@ -112,7 +112,11 @@ const slotName = (task: Task): string =>
 const isMeant = (task: Task): boolean => task.spec.desiredState !== 'Shutdown' && task.metadata.deletionTimestamp === undefined;
 const rank = (state: TaskState | undefined): number => (state === undefined ? -1 : taskStates.indexOf(state));
 
+/** Place in the sequence of the slot's tasks; times have seconds only. */
+const runOf = (task: Task): number => Number(task.metadata.annotations?.['orc.dev/run'] ?? 0);
+
 const newestFirst = (a: Task, b: Task): number => {
+  if (runOf(a) !== runOf(b)) return runOf(b) - runOf(a);
   const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
   if (x !== y) return x < y ? 1 : -1;
   return (b.spec.restarts ?? 0) - (a.spec.restarts ?? 0) || (a.metadata.name < b.metadata.name ? 1 : -1);

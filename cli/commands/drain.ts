@@ -1,0 +1,71 @@
+import { taskStates, type Task } from '../../api-schemas/index.ts';
+import { startInformer } from '../../client/index.ts';
+import { defineCommand, type Context, type ExitCode } from '../command.ts';
+import { duration, type Connection } from '../connect.ts';
+import { note, say } from '../io.ts';
+import { setAvailability } from '../nodes.ts';
+import { wordsOf } from '../wait/observe.ts';
+import { live } from '../wait/live.ts';
+
+export const command = defineCommand({
+  positionals: '<node>',
+  describe: 'Move all tasks off a node, and take no new ones.',
+  examples: [
+    ['orc drain node-b', 'Move its tasks elsewhere, and wait until none is left'],
+    ['orc drain node-b --no-wait', 'Only start it'],
+  ],
+  epilog:
+    'Tasks get their replacement first, then stop. `orc uncordon NODE` makes the node take tasks again.\n' +
+    'Exit codes: 0 empty, 1 failed, 2 wrong usage, 3 not empty within --timeout, 130 interrupted (the drain goes on).',
+  options: (yargs) =>
+    yargs
+      .positional('node', { type: 'string', demandOption: true, describe: 'Name of the node' })
+      .option('wait', { type: 'boolean', default: true, describe: 'Wait until no task is left; --no-wait does not' })
+      .option('timeout', { type: 'string', default: '10m', describe: 'Longest wait' }),
+
+  async run(context, args) {
+    const connection = await context.connect();
+    const name = args.node.replace(/^nodes?\//, '');
+    const timeoutMs = duration(args.timeout, '--timeout');
+    const changed = await setAvailability(connection.client, name, 'drain', context.signal);
+    say(context.io, `node/${name} ${changed ? 'draining' : 'already draining'}`);
+    return args.wait ? waitEmpty(context, connection, name, timeoutMs) : 0;
+  },
+});
+
+async function waitEmpty(context: Context, { client }: Connection, name: string, timeoutMs: number): Promise<ExitCode> {
+  const tasks = startInformer(client, 'Task', { fieldSelector: `spec.nodeName=${name}` }, { onChange: () => wait.wake() });
+  let synced = false;
+  const left = (): readonly Task[] => tasks.list().filter(isAlive);
+  const wait = live(context, timeoutMs, () => ({ done: synced && left().length === 0, lines: synced ? linesOf(name, left()) : [] }));
+  tasks.synced.then(() => {
+    synced = true;
+    wait.wake();
+  }, () => undefined);
+  const code = await wait.ended;
+  tasks.stop();
+  if (code === 0) say(context.io, `node/${name} drained`);
+  if (code === 130) note(context.io, `\nInterrupted: the drain continues in the cluster. Look with \`orc describe node/${name}\`.`);
+  if (code === 3) {
+    note(context.io, `error: node/${name} still has ${String(left().length)} tasks after the timeout; the drain goes on`);
+    note(context.io, `hint: \`orc describe node/${name}\` says more`);
+  }
+  return code;
+}
+
+/** Its container may still run. */
+const isAlive = ({ status }: Task): boolean =>
+  taskStates.indexOf(status?.state ?? 'New') <= taskStates.indexOf('Running');
+
+const maxShown = 15;
+
+function linesOf(name: string, tasks: readonly Task[]): string[] {
+  if (tasks.length === 0) return [];
+  const lines = tasks.slice(0, maxShown).map((task) => {
+    const words = wordsOf(task);
+    const state = task.spec.desiredState === 'Shutdown' ? 'stopping' : (task.status?.state ?? 'New').toLowerCase();
+    return `  ${task.metadata.namespace ?? ''}/${task.metadata.name}  ${state}${words === undefined ? '' : `  ${words}`}`;
+  });
+  const more = tasks.length - maxShown;
+  return [`node/${name}  ${String(tasks.length)} tasks left`, ...lines, ...(more > 0 ? [`  and ${String(more)} more`] : [])];
+}

@@ -1,0 +1,69 @@
+import { defineCommand } from '../command.ts';
+import { duration } from '../connect.ts';
+import { usageError } from '../errors.ts';
+import { dryRunFlag, waitFlags } from '../flags.ts';
+import { note, say } from '../io.ts';
+import { label, resolveKind, selectNamed } from '../kinds.ts';
+import { targetOf, waitForTargets, type WaitTarget } from '../wait/wait.ts';
+
+interface Wish {
+  readonly name: string;
+  readonly replicas: number;
+}
+
+export const command = defineCommand({
+  positionals: '<what..>',
+  describe: 'Set how many replicas of a service run.',
+  examples: [
+    ['orc scale web=3', 'Three replicas of service web'],
+    ['orc scale web=3 api=2 --no-wait', 'Two services at once, without waiting'],
+    ['orc scale service/web --replicas 3', 'The same as the first'],
+  ],
+  epilog: 'Exit codes: 0 converged, 1 failed, 2 wrong usage, 3 not converged within --timeout, 130 interrupted (the work goes on).',
+  options: (yargs) =>
+    dryRunFlag(waitFlags(yargs))
+      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'NAME=N…, or KIND NAME… with --replicas' })
+      .option('replicas', { type: 'number', describe: 'How many' }),
+
+  async run(context, args) {
+    const connection = await context.connect();
+    const { client, namespace } = connection;
+    const wishes = wishesOf(args.what, args.replicas);
+    const def = resolveKind('service');
+    const targets: WaitTarget[] = [];
+    for (const { name, replicas } of wishes) {
+      const service = await client.get('Service', { namespace, name }, context.signal);
+      const owner = service.metadata.ownerReferences?.find((o) => o.kind === 'Stack');
+      if (args.dryRun !== 'client') await client.setScale('Service', { namespace, name }, replicas, { dryRun: args.dryRun === 'server', signal: context.signal });
+      say(context.io, `${label(def, name)} scaled${args.dryRun === 'none' ? '' : ` (${args.dryRun} dry run)`}`);
+      if (owner !== undefined) {
+        note(
+          context.io,
+          `warning: ${label(def, name)} belongs to stack/${owner.name}: the number holds until the stack's manifest changes this service; set replicas there to keep it`,
+        );
+      }
+      targets.push(targetOf(await client.get('Service', { namespace, name }, context.signal), namespace));
+    }
+    const wait = args.wait ?? context.io.stdoutTty;
+    if (!wait || args.dryRun !== 'none') return 0;
+    return waitForTargets(context, connection, targets, {
+      timeoutMs: duration(args.timeout, '--timeout'),
+      what: label(def, wishes[0]?.name ?? ''),
+    });
+  },
+});
+
+function wishesOf(words: readonly string[], replicas: number | undefined): readonly Wish[] {
+  if (replicas === undefined) {
+    return words.map((word) => {
+      const [, name, count] = /^(?:services?\/)?([^=/]+)=(\d+)$/.exec(word) ?? [];
+      if (name === undefined || count === undefined) throw usageError(`"${word}" is not NAME=N`, 'e.g. `orc scale web=3`, or give --replicas');
+      return { name, replicas: Number(count) };
+    });
+  }
+  if (!Number.isSafeInteger(replicas) || replicas < 0) throw usageError('--replicas must be a whole number, 0 or more');
+  return selectNamed(words).map(({ def, name }) => {
+    if (def.kind !== 'Service') throw usageError(`${label(def, name)} cannot be scaled: only services can`);
+    return { name, replicas };
+  });
+}

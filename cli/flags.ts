@@ -1,0 +1,47 @@
+/** Flags that several commands share. */
+import type { Argv } from 'yargs';
+import { usageError } from './errors.ts';
+
+export const selectorFlags = <A>(yargs: Argv<A>) =>
+  yargs
+    .option('selector', { alias: 'l', type: 'string', describe: 'Only objects with these labels, e.g. app=web,tier!=db' })
+    .option('field-selector', { type: 'string', describe: 'Only objects with these fields, e.g. metadata.name=web' });
+
+export const allNamespacesFlag = <A>(yargs: Argv<A>) =>
+  yargs.option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'Look in all namespaces' });
+
+export const fileFlags = <A>(yargs: Argv<A>) =>
+  yargs
+    .option('filename', {
+      alias: 'f',
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      defaultDescription: 'none',
+      describe: 'File, directory, pattern, http(s) address, or - for standard input; may be repeated',
+    })
+    .option('recursive', { alias: 'R', type: 'boolean', default: false, describe: 'Look into subdirectories too' });
+
+export const waitFlags = <A>(yargs: Argv<A>) =>
+  yargs
+    .option('wait', { type: 'boolean', describe: 'Wait until done (default: in a terminal); --no-wait does not' })
+    .option('timeout', { type: 'string', default: '5m', describe: 'Longest wait, e.g. 90s, 10m (0: do not wait at all)' });
+
+export const dryRunFlag = <A>(yargs: Argv<A>) =>
+  yargs.option('dry-run', {
+    type: 'string',
+    choices: ['none', 'client', 'server'] as const,
+    default: 'none',
+    describe: 'Change nothing: only check here (client), or have the server decide all but storing (server)',
+  });
+
+/** The one value of a flag that was given once or not at all. */
+export function single(value: string | readonly string[] | undefined, flag: string): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  if (value.length > 1) throw usageError(`${flag} can be given only once`);
+  return value[0];
+}
+
+/** `app in (a,b),x=y` from one or several -l: all must hold. */
+export const joined = (value: string | readonly string[] | undefined): string | undefined =>
+  value === undefined || typeof value === 'string' ? value : value.join(',');

@@ -1,0 +1,120 @@
+/** What is wrong with an object and what to do next: the first lines of `describe`. Pure. */
+import type { Condition, Node, Obj, Service, Stack, Task } from '../../api-schemas/index.ts';
+import { viewService, wordsOf } from '../wait/observe.ts';
+import { remedyFor } from './remedies.ts';
+
+export interface Diagnosis {
+  readonly headline: string;
+  /** Each thing that is wrong, most telling first. */
+  readonly findings: readonly string[];
+  /** What to do next. */
+  readonly next: readonly string[];
+}
+
+export interface Surroundings {
+  /** Of the object's service or stack. */
+  readonly tasks: readonly Task[];
+  readonly services: readonly Service[];
+}
+
+const maxFindings = 5;
+
+/** Undefined when nothing is wrong. */
+export function diagnose(object: Obj, { tasks, services }: Surroundings): Diagnosis | undefined {
+  const found = diagnoseKind(object, tasks, services);
+  const { deletionTimestamp, finalizers = [] } = object.metadata;
+  if (deletionTimestamp === undefined || object.kind === 'Task') return found;
+  const waiting = finalizers.length === 0 ? '' : `, and waits for: ${finalizers.join(', ')}`;
+  return {
+    headline: `being deleted since ${deletionTimestamp}${waiting}`,
+    findings: found?.findings ?? [],
+    next: ['it goes by itself once nothing holds it; the events below say what is going on'],
+  };
+}
+
+function diagnoseKind(object: Obj, tasks: readonly Task[], services: readonly Service[]): Diagnosis | undefined {
+  switch (object.kind) {
+    case 'Service':
+      return ofService(object as Service, tasks);
+    case 'Stack':
+      return ofStack(object as Stack, services, tasks);
+    case 'Task':
+      return ofTask(object as Task);
+    case 'Node':
+      return ofNode(object as Node);
+    default:
+      return undefined;
+  }
+}
+
+function ofService(service: Service, tasks: readonly Task[]): Diagnosis | undefined {
+  const view = viewService(service, tasks);
+  if (view.outcome === 'converged') return undefined;
+  const troubled = view.slots.filter((slot) => slot.problem !== undefined);
+  const findings = troubled.map((s) => `slot ${s.slot}${s.node === undefined ? '' : ` on ${s.node}`} is ${(s.state ?? 'New').toLowerCase()}: ${s.problem ?? ''}`);
+  const why = view.why === undefined ? [] : [view.why];
+  return {
+    headline: `${String(view.running)} of ${view.desired === undefined ? 'the wanted' : String(view.desired)} tasks running`,
+    findings: unique([...why, ...findings]).slice(0, maxFindings),
+    next: nextSteps(own(service, tasks), `orc logs service/${service.metadata.name}`),
+  };
+}
+
+const own = (service: Service, tasks: readonly Task[]): readonly Task[] =>
+  tasks.filter((t) => t.spec.service === service.metadata.name);
+
+function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Task[]): Diagnosis | undefined {
+  const bad = services
+    .filter((s) => s.metadata.ownerReferences?.some((o) => o.uid === stack.metadata.uid))
+    .map((service) => ({ service, diagnosis: ofService(service, tasks) }))
+    .filter(({ diagnosis }) => diagnosis !== undefined);
+  const why = badCondition(stack.status?.conditions, ['Stalled'], ['Ready']);
+  if (bad.length === 0 && why === undefined) return undefined;
+  return {
+    headline: `${String(stack.status?.readyServices ?? 0)} of ${String(Object.keys(stack.spec.services).length)} services ready`,
+    findings: unique([
+      ...(why === undefined ? [] : [why.message || why.reason]),
+      ...bad.flatMap(({ service, diagnosis }) => (diagnosis?.findings ?? []).slice(0, 2).map((f) => `${service.metadata.name}: ${f}`)),
+    ]).slice(0, maxFindings),
+    next: unique([
+      ...bad.flatMap(({ diagnosis }) => diagnosis?.next ?? []).filter((step) => !step.startsWith('`orc logs')),
+      ...bad.slice(0, 2).map(({ service }) => `\`orc describe service/${service.metadata.name}\` says more`),
+    ]),
+  };
+}
+
+function ofTask(task: Task): Diagnosis | undefined {
+  const state = task.status?.state ?? 'New';
+  const words = wordsOf(task);
+  if (state === 'Running' || state === 'Complete' || state === 'Shutdown' || words === undefined) return undefined;
+  return { headline: `${state.toLowerCase()}: ${words}`, findings: [], next: nextSteps([task], `orc logs task/${task.metadata.name}`) };
+}
+
+function ofNode(node: Node): Diagnosis | undefined {
+  const bad = badCondition(node.status?.conditions, ['Lost'], ['Ready']);
+  const availability = node.spec.availability ?? 'active';
+  if (bad !== undefined) {
+    return { headline: `not ready: ${bad.message || bad.reason}`, findings: [], next: remedyFor(bad.reason) };
+  }
+  if (availability === 'active') return undefined;
+  const what = availability === 'drain' ? 'draining: its tasks move to other nodes' : 'cordoned: it takes no new tasks';
+  return { headline: what, findings: [], next: [`\`orc uncordon ${node.metadata.name}\` makes it take tasks again`] };
+}
+
+/** The first condition that is True though it should not be, or not True though it should be. */
+const badCondition = (conditions: readonly Condition[] = [], whenTrue: readonly string[], whenNot: readonly string[]) =>
+  conditions.find((c) => whenTrue.includes(c.type) && c.status === 'True') ??
+  conditions.find((c) => whenNot.includes(c.type) && c.status !== 'True');
+
+function nextSteps(tasks: readonly Task[], logs: string): string[] {
+  const stuck = tasks.filter((t) => {
+    const state = t.status?.state ?? 'New';
+    return state !== 'Running' && state !== 'Complete' && state !== 'Shutdown';
+  });
+  const reasons = stuck.flatMap((t) => [t.status?.reason, t.status?.conditions?.find((c) => c.status === 'False')?.reason]);
+  const steps = reasons.flatMap((reason) => (reason === undefined ? [] : remedyFor(reason)));
+  const started = stuck.some((t) => t.status?.startedAt !== undefined || t.status?.exitCode !== undefined);
+  return unique([...steps, ...(started ? [`\`${logs}\` shows what it printed`] : [])]);
+}
+
+const unique = (items: readonly string[]): string[] => [...new Set(items)];

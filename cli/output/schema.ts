@@ -1,0 +1,38 @@
+/** Fields of a schema as `orc explain` lists them. Pure. */
+import type { Schema } from '../../api-schemas/dialect.ts';
+import type { Palette } from './color.ts';
+import { wrap } from './text.ts';
+
+export interface FieldListOptions {
+  readonly recursive: boolean;
+  readonly columns: number;
+  readonly palette: Palette;
+}
+
+/** `string`, `[]Port`, `map[string]string`, `integer or string`. */
+export function typeOf(schema: Schema): string {
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
+  if (schema.type === 'array') return `[]${schema.items === undefined ? 'any' : typeOf(schema.items)}`;
+  if (schema.additionalProperties !== undefined) return `map[string]${typeOf(schema.additionalProperties)}`;
+  return schema.title ?? schema.type ?? 'any';
+}
+
+function fieldsOf(schema: Schema): Readonly<Record<string, Schema>> {
+  if (schema.items !== undefined) return fieldsOf(schema.items);
+  if (schema.additionalProperties !== undefined) return fieldsOf(schema.additionalProperties);
+  return schema.properties ?? schema.anyOf?.map(fieldsOf).find((f) => Object.keys(f).length > 0) ?? {};
+}
+
+/** One entry per field, sorted; with `recursive` only names and types, indented. */
+export function fieldList(schema: Schema, options: FieldListOptions, depth = 1): string[] {
+  const { recursive, columns, palette } = options;
+  const indent = '  '.repeat(depth);
+  return Object.entries(fieldsOf(schema))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, field]) => {
+      const required = schema.required?.includes(name) === true ? palette.yellow(' -required-') : '';
+      const head = `${indent}${palette.cyan(name)}  <${typeOf(field)}>${required}`;
+      if (recursive) return [head, ...(depth < 12 ? fieldList(field, options, depth + 1) : [])];
+      return [head, ...wrap(field.description, columns - 8).map((line) => `${indent}  ${line}`), ''];
+    });
+}
