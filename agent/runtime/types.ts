@@ -112,11 +112,11 @@ export interface Runtime {
     signal: AbortSignal,
     onProgress: (message: string, warning?: boolean) => void,
   ): Promise<void>;
-  /** Creates, or finds the one already created for the same task uid; `warnings` are the engine's own. */
+  /** Creates, or finds the one already created for the same task uid (`found`); `warnings` are the engine's own. */
   create(
     spec: ContainerSpec,
     signal: AbortSignal,
-  ): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
+  ): Promise<{ readonly id: string; readonly found: boolean; readonly warnings: readonly string[] }>;
   start(id: string): Promise<void>;
   /**
    * Sends the container's stop signal, waits `graceMs` (that of its template when absent), kills. Resolves when it is

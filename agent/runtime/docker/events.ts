@@ -9,7 +9,7 @@ interface EngineEvent {
 }
 
 /** Health probes make three exec events each: only what changes a task is asked for. */
-const actions = ['create', 'start', 'die', 'oom', 'health_status', 'destroy', 'pause', 'unpause'];
+const actions = ['start', 'die', 'oom', 'health_status', 'destroy'];
 
 /**
  * Follows the events of a node's containers. Resolves when the engine has accepted the stream. `onDown` is called once,

@@ -68,7 +68,7 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
   const create = async (
     spec: ContainerSpec,
     signal: AbortSignal,
-  ): Promise<{ id: string; warnings: readonly string[] }> => {
+  ): Promise<{ id: string; found: boolean; warnings: readonly string[] }> => {
     const { api } = await connected();
     const refused = tooNew(spec.template, api);
     if (refused.length > 0) throw new RuntimeError('Rejected', 'EngineTooOld', tooNewMessage(refused, api));
@@ -82,11 +82,11 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
     try {
       const made = (await (await client()).createContainer(body)) as { id: string };
       const warnings = (made as { Warnings?: readonly string[] | null }).Warnings ?? [];
-      return { id: made.id, warnings };
+      return { id: made.id, found: false, warnings };
     } catch (error) {
       const existing =
         statusOf(error) === 409 ? await findByUID(spec.labels[label.taskUID] ?? '') : undefined;
-      if (existing !== undefined) return { id: existing, warnings: [] };
+      if (existing !== undefined) return { id: existing, found: true, warnings: [] };
       throw runtimeError(error, 'creating the container');
     }
   };

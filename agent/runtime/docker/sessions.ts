@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { StreamRequest } from '../../../api-schemas/index.ts';
 import type { Runtime } from '../types.ts';
-import { asDuplex, demux } from './streams.ts';
+import { asDuplex, demux } from '../streams.ts';
 
 type LogsRequest = Extract<StreamRequest, { kind: 'logs' }>;
 type ExecRequest = Extract<StreamRequest, { kind: 'exec' }>;

@@ -1,0 +1,93 @@
+import type { CommandResult, Run } from '../commands.ts';
+import { markMask, removal, ruleset } from './rules.ts';
+import type { IngressPort } from './ports.ts';
+
+type Family = 'ip' | 'ip6';
+
+/** The ingress tables as the kernel has them, by the `nft`, `iptables` and `conntrack` commands. */
+export class IngressKernel {
+  readonly #run: Run;
+  readonly #table: string;
+  readonly #families: readonly Family[];
+  #applied: { readonly text: string; readonly listed: string } | undefined;
+  readonly #localnet = new Set<string>();
+
+  constructor(options: { run: Run; table: string; ipv6: boolean }) {
+    this.#run = options.run;
+    this.#table = options.table;
+    this.#families = options.ipv6 ? ['ip', 'ip6'] : ['ip'];
+  }
+
+  /** Loads the rules when they are others than those loaded last, or, with `verify`, than those the kernel has. */
+  async apply(ports: readonly IngressPort[], verify: boolean): Promise<void> {
+    const text = ruleset(this.#table, ports, this.#families);
+    const same = this.#applied?.text === text && (!verify || (await this.#list()) === this.#applied.listed);
+    if (same) return;
+    check(await this.#run(['nft', '-f', '-'], text), 'loading the rules of published ports');
+    this.#applied = { text, listed: await this.#list() };
+  }
+
+  /** Removes the tables; and what several agents share, when no other agent's table is left. */
+  async remove(): Promise<void> {
+    this.#applied = undefined;
+    check(await this.#run(['nft', '-f', '-'], removal(this.#table, this.#families)), 'removing rules');
+    const { stdout } = await this.#run(['nft', 'list', 'tables']);
+    if (stdout.includes(' orc_ingress')) return;
+    for (const command of ['iptables', 'ip6tables'])
+      for (let i = 0; i < 8; i++)
+        if ((await this.#run([command, '-w', '5', '-D', ...acceptRule])).code !== 0) break;
+  }
+
+  /**
+   * Has the forwarding rules of the engine let our connections pass (it drops what it did not publish itself). Where the
+   * engine manages no such chain, there is nothing of its to get past.
+   */
+  async acceptForwarding(): Promise<void> {
+    for (const command of this.#families.map((family) => (family === 'ip' ? 'iptables' : 'ip6tables'))) {
+      if ((await this.#run([command, '-w', '5', '-C', ...acceptRule])).code === 0) continue;
+      if ((await this.#run([command, '-w', '5', '-n', '-L', 'DOCKER-USER'])).code !== 0) continue;
+      check(await this.#run([command, '-w', '5', '-I', ...acceptRule]), 'accepting published ports');
+    }
+  }
+
+  /** Lets 127.0.0.1 reach containers behind these bridges; the rules' `guard` closes the way back. */
+  async routeLocalnet(bridges: readonly string[], verify: boolean): Promise<void> {
+    for (const bridge of bridges) {
+      if (this.#localnet.has(bridge) && !verify) continue;
+      const { code } = await this.#run(['tee', `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`], '1');
+      if (code === 0) this.#localnet.add(bridge);
+    }
+  }
+
+  /** Forgets UDP flows to a port, or only those to one address behind it, so that the next datagram is sent anew. */
+  async forgetUDP(published: number, backend?: string): Promise<void> {
+    const family = backend?.includes(':') ? ['-f', 'ipv6'] : [];
+    const source = backend === undefined ? [] : ['--reply-src', backend];
+    await this.#run([
+      'conntrack',
+      '-D',
+      ...family,
+      '-p',
+      'udp',
+      '--orig-port-dst',
+      String(published),
+      ...source,
+    ]);
+  }
+
+  /** As the kernel prints it; empty when a table is not there. */
+  async #list(): Promise<string> {
+    const lists = await Promise.all(
+      this.#families.map((family) => this.#run(['nft', '-s', 'list', 'table', family, this.#table])),
+    );
+    return lists.every(({ code }) => code === 0) ? lists.map(({ stdout }) => stdout).join('') : '';
+  }
+}
+
+const acceptRule = ['DOCKER-USER', '-m', 'connmark', '--mark', markMask, '-j', 'ACCEPT'];
+
+function check({ code, stderr }: CommandResult, doing: string): void {
+  if (code === 127)
+    throw new Error(`${doing}: a command is missing (${stderr}); install nftables and iptables`);
+  if (code !== 0) throw new Error(`${doing}: ${stderr.trim().split('\n').slice(0, 4).join(' ')}`);
+}

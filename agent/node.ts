@@ -1,0 +1,43 @@
+import { hostname, networkInterfaces } from 'node:os';
+import type { NodeStatus } from '../api-schemas/index.ts';
+import type { EngineInfo } from './runtime/types.ts';
+
+/** What a node says of itself. Pure but for the host's own facts, which a test passes in. */
+export function describeNode(
+  facts: {
+    readonly role: 'manager' | 'worker';
+    readonly agentVersion?: string;
+    readonly engine: EngineInfo | undefined;
+    /** Why the engine does not answer; absent when it does. */
+    readonly engineProblem?: string;
+  },
+  host = { hostname: hostname(), addresses: hostAddresses() },
+): NodeStatus {
+  const { role, engine, engineProblem, agentVersion } = facts;
+  return {
+    ...host,
+    role,
+    ...(agentVersion === undefined ? {} : { agentVersion }),
+    ...(engine === undefined ? {} : { platform: engine.platform, capacity: engine.capacity }),
+    engine: {
+      runtime: engine?.runtime ?? 'docker',
+      version: engine?.version ?? '',
+      apiVersion: engine?.apiVersion ?? '',
+      ...(engine === undefined ? {} : { labels: engine.labels }),
+      reachable: engineProblem === undefined,
+      ...(engineProblem === undefined ? {} : { message: engineProblem }),
+    },
+  };
+}
+
+/** Interfaces of containers are no addresses of the node. */
+const foreign = /^(docker\d|br-|veth|orc-|virbr|cni|flannel|cali)/;
+
+function hostAddresses(): readonly string[] {
+  return Object.entries(networkInterfaces())
+    .filter(([name]) => !foreign.test(name))
+    .flatMap(([, addresses]) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !/^fe[89ab]/i.test(address))
+    .map(({ address }) => address)
+    .sort();
+}

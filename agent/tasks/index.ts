@@ -1,0 +1,312 @@
+import type {
+  AssignmentSet,
+  Port,
+  Task,
+  TaskEvent,
+  TaskReport,
+  TaskStatus,
+} from '../../api-schemas/index.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/log.ts';
+import { RuntimeError, type ContainerExit, type ContainerState, type Runtime } from '../runtime/types.ts';
+import type { Checkpoint, CheckpointFile } from './checkpoint.ts';
+import { isServing, isWanted, newEntry, see, startingRecord, viewOf, type Entry } from './entry.ts';
+import { Limiter } from './limiter.ts';
+import { plan } from './plan.ts';
+import { furthest, type TaskRecord } from './record.ts';
+import { execute, inspect, type StepDeps, type TaskNetworks } from './steps.ts';
+
+export interface TasksOptions {
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly networks: TaskNetworks & {
+    /** Drops the networks that none of these tasks uses. */
+    keep(tasks: readonly Task[]): void;
+  };
+  readonly report: (report: TaskReport) => void;
+  readonly event: (event: TaskEvent) => void;
+  /** Which tasks serve may have changed. Resolves when connections follow. */
+  readonly onServing: () => Promise<void>;
+  readonly portHolder: (ports: readonly Port[]) => Promise<string | undefined>;
+  /** The engine did not answer. */
+  readonly onEngineDown: (error: RuntimeError) => void;
+  readonly checkpoint?: CheckpointFile;
+  /** Creates and starts at a time. */
+  readonly maxStarts: number;
+}
+
+/** A task that takes connections. */
+export interface Serving {
+  readonly task: Task;
+  readonly container: ContainerState;
+}
+
+/**
+ * Converges the node's containers to its assignments. Level-triggered: any call only wakes the tasks concerned, and each
+ * task's next step follows from what is wanted, what is there and what is remembered. One step at a time per task.
+ */
+export class Tasks {
+  readonly #options: TasksOptions;
+  readonly #deps: StepDeps;
+  readonly #entries = new Map<string, Entry>();
+  /** Containers of tasks that are not (yet) assigned, by task uid, as of the last list. */
+  #strays = new Map<string, ContainerState>();
+  #set: AssignmentSet = { tasks: [], revisions: [], endpoints: [] };
+  /** A server has said in this run what belongs here: what does not may go. */
+  #told = false;
+  #engineUp = false;
+  #closed = false;
+  readonly #unreported = new Set<Entry>();
+  #flushing: NodeJS.Immediate | undefined;
+
+  constructor(options: TasksOptions) {
+    this.#options = options;
+    this.#deps = {
+      ...options,
+      starts: new Limiter(options.maxStarts),
+      remember: (entry, change) => this.#remember(entry, change),
+      gone: (entry) => this.#sendReport(entry, true),
+      drained: () => options.onServing(),
+    };
+  }
+
+  /** Goes on from the last checkpoint: call before anything else. */
+  restore({ set, records }: Checkpoint): void {
+    this.#assign(set, new Map(Object.entries(records)));
+  }
+
+  /** Takes the whole set of a server. Tasks that are not in it lose their containers. */
+  assign(set: AssignmentSet): void {
+    const first = !this.#told;
+    this.#told = true;
+    this.#assign(set, new Map());
+    if (!first) return;
+    for (const stray of this.#strays.values()) this.#adoptStray(stray);
+    this.#options.networks.keep(this.#networkUsers());
+  }
+
+  /** Reports every status that is further on than the server's: after a session began. */
+  reportAgain(): void {
+    for (const entry of this.#entries.values()) {
+      const { task, record } = entry;
+      if (task === undefined) continue;
+      if (record.gone) this.#sendReport(entry, true);
+      else if (JSON.stringify(task.status) !== JSON.stringify(record.status)) this.#unreported.add(entry);
+    }
+    this.#flushSoon();
+  }
+
+  /** The engine is back (or there), with these containers: everything is looked at anew. */
+  engineUp(containers: readonly ContainerState[]): void {
+    this.#engineUp = true;
+    this.resync(containers);
+  }
+
+  engineDown(): void {
+    this.#engineUp = false;
+    for (const entry of this.#entries.values()) entry.abort?.abort(new Error('the engine went away'));
+  }
+
+  /** Takes a list of all containers of the node. */
+  resync(containers: readonly ContainerState[]): void {
+    const byUID = new Map(containers.map((container) => [container.taskUID, container]));
+    for (const entry of this.#entries.values()) {
+      const seen = byUID.get(entry.uid);
+      byUID.delete(entry.uid);
+      // The list may be older than what a worker knows.
+      if (entry.busy) entry.stale = true;
+      else if (seen !== undefined) see(entry, seen);
+      else if (entry.container) entry.container = undefined;
+      this.#wake(entry);
+    }
+    this.#strays = byUID;
+    if (this.#told) for (const stray of byUID.values()) this.#adoptStray(stray);
+  }
+
+  /** Something happened to a task's container; `exit` is known when it ended. */
+  containerChanged(uid: string, exit?: ContainerExit): void {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return;
+    if (exit !== undefined && entry.container) {
+      const { pid: _pid, ...rest } = entry.container;
+      see(entry, { ...rest, ...exit, status: 'exited', addresses: [], ports: [] });
+    } else entry.stale = true;
+    this.#wake(entry);
+  }
+
+  /** Tasks that take connections now. */
+  serving(): readonly Serving[] {
+    const found: Serving[] = [];
+    for (const entry of this.#entries.values())
+      if (isServing(entry) && entry.task && entry.container)
+        found.push({ task: entry.task, container: entry.container });
+    return found;
+  }
+
+  containerOf(uid: string): ContainerState | undefined {
+    return this.#entries.get(uid)?.container ?? undefined;
+  }
+
+  tasksOf(namespace: string, service: string): readonly Task[] {
+    return this.#set.tasks.filter(
+      (task) => task.metadata.namespace === namespace && task.spec.service === service,
+    );
+  }
+
+  /** Stops deciding; containers run on. Steps under way are left to end by themselves. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const entry of this.#entries.values()) {
+      entry.cancelTimer?.();
+      entry.abort?.abort(new Error('the agent ends'));
+    }
+    clearImmediate(this.#flushing);
+    this.#flush();
+    await this.#options.checkpoint?.flush();
+  }
+
+  #assign(set: AssignmentSet, remembered: ReadonlyMap<string, TaskRecord>): void {
+    this.#set = set;
+    const revisions = new Map(set.revisions.map((r) => [`${r.metadata.namespace}/${r.metadata.name}`, r]));
+    const assigned = new Set<string>();
+    for (const task of set.tasks) {
+      const { uid = '', namespace } = task.metadata;
+      assigned.add(uid);
+      let entry = this.#entries.get(uid);
+      if (entry === undefined) {
+        entry = newEntry(uid, startingRecord(task, remembered.get(uid)));
+        this.#entries.set(uid, entry);
+        const stray = this.#strays.get(uid);
+        if (stray !== undefined) see(entry, stray);
+      }
+      const revision = revisions.get(`${namespace}/${task.spec.revision}`) ?? entry.revision;
+      if (entry.task === task && entry.revision === revision) continue;
+      entry.task = task;
+      entry.revision = revision;
+      entry.record = { ...entry.record, status: furthest(entry.record.status, task.status) };
+      this.#wake(entry);
+    }
+    for (const entry of this.#entries.values()) {
+      if (entry.task === undefined || assigned.has(entry.uid)) continue;
+      entry.task = undefined;
+      this.#wake(entry);
+    }
+    void this.#options.onServing();
+    this.#save();
+  }
+
+  #adoptStray(container: ContainerState): void {
+    if (this.#entries.has(container.taskUID)) return;
+    const entry = newEntry(container.taskUID, { status: { state: 'Orphaned' } });
+    entry.container = container;
+    this.#entries.set(entry.uid, entry);
+    this.#options.logger.info(
+      { container: container.id.slice(0, 12) },
+      'removing a container that no task of this node owns',
+    );
+    this.#wake(entry);
+  }
+
+  #wake(entry: Entry): void {
+    if (!isWanted(entry)) entry.abort?.abort(new Error('not wanted any more'));
+    entry.again = true;
+    if (!entry.busy) void this.#work(entry);
+  }
+
+  /** Steps until there is nothing to do. Never throws. */
+  async #work(entry: Entry): Promise<void> {
+    entry.busy = true;
+    entry.cancelTimer?.();
+    entry.cancelTimer = undefined;
+    try {
+      while (this.#engineUp && !this.#closed) {
+        entry.again = false;
+        if (entry.stale) await inspect(this.#deps, entry);
+        const step = plan(viewOf(entry, this.#options.clock.now()));
+        if (step.kind !== 'wait') await execute(this.#deps, entry, step);
+        else if (!entry.again) {
+          this.#rest(entry, step.until);
+          break;
+        }
+      }
+    } catch (error) {
+      this.#failed(entry, error);
+    } finally {
+      entry.busy = false;
+    }
+  }
+
+  #rest(entry: Entry, until: number | undefined): void {
+    const { clock } = this.#options;
+    if (until !== undefined) entry.cancelTimer = clock.after(until - clock.now(), () => this.#wake(entry));
+    if (entry.task !== undefined || entry.container) return;
+    this.#entries.delete(entry.uid);
+    this.#strays.delete(entry.uid);
+    this.#save();
+    this.#options.networks.keep(this.#networkUsers());
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    if (error instanceof RuntimeError && error.kind === 'EngineUnavailable') {
+      entry.stale = true;
+      return this.#options.onEngineDown(error);
+    }
+    const { clock, logger } = this.#options;
+    // What the engine refused without a reason we know (e.g. a stop that it could not do) is tried again.
+    logger.warn({ err: error, object: objectName(entry) }, 'a step of the task failed; trying again in 2 s');
+    entry.stale = true;
+    entry.cancelTimer = clock.after(2_000, () => this.#wake(entry));
+  }
+
+  #remember(entry: Entry, change: Partial<TaskRecord>): void {
+    const before = entry.record.status;
+    const status = change.status === undefined ? before : this.#stamped(before, change.status);
+    entry.record = { ...entry.record, ...change, status };
+    this.#save();
+    const moved = before.state !== status.state || change.failing !== undefined;
+    if (moved && (before.state === 'Running' || status.state === 'Running')) void this.#options.onServing();
+    if (change.status === undefined) return;
+    this.#unreported.add(entry);
+    this.#flushSoon();
+  }
+
+  #stamped(before: TaskStatus, status: TaskStatus): TaskStatus {
+    const same = before.state === status.state && before.since !== undefined;
+    const since = same ? before.since : new Date(this.#options.clock.now()).toISOString();
+    return { ...status, ...(since === undefined ? {} : { since }) };
+  }
+
+  /** States that follow each other at once are one report. */
+  #flushSoon(): void {
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = undefined;
+    for (const entry of this.#unreported) this.#sendReport(entry, false);
+    this.#unreported.clear();
+  }
+
+  #sendReport({ task, uid, record }: Entry, gone: boolean): void {
+    if (task === undefined) return;
+    const { name, namespace = '' } = task.metadata;
+    this.#options.report({ namespace, name, uid, status: record.status, ...(gone ? { gone } : {}) });
+  }
+
+  #networkUsers(): readonly Task[] {
+    return [...this.#entries.values()].flatMap(({ task }) => (task === undefined ? [] : [task]));
+  }
+
+  #save(): void {
+    this.#options.checkpoint?.save(() => ({
+      version: 1,
+      set: this.#set,
+      records: Object.fromEntries([...this.#entries.values()].map(({ uid, record }) => [uid, record])),
+    }));
+  }
+}
+
+function objectName({ task, uid }: Entry): string {
+  return task === undefined ? `Task/${uid}` : `Task/${task.metadata.namespace ?? ''}/${task.metadata.name}`;
+}

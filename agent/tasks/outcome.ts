@@ -1,0 +1,97 @@
+import type { TaskState, TaskStatus } from '../../api-schemas/index.ts';
+import type { ContainerState } from '../runtime/types.ts';
+import type { TaskRecord } from './record.ts';
+
+/** Status of a task whose container runs (and is healthy). Pure. */
+export function running(container: ContainerState, record: TaskRecord): TaskStatus {
+  const { conditions } = record.status;
+  return {
+    state: 'Running',
+    ...facts(container),
+    ...(container.addresses.length === 0 ? {} : { addresses: container.addresses }),
+    ...(container.ports.length === 0 ? {} : { ports: container.ports }),
+    ...(conditions === undefined ? {} : { conditions }),
+  };
+}
+
+/** Status of a task whose container has ended: Complete with 0, else Failed with the cause; or as told. Pure. */
+export function finished(
+  container: ContainerState,
+  record: TaskRecord,
+  state?: TaskState,
+  cause?: { readonly reason: string; readonly message: string },
+): TaskStatus {
+  const exitCode = container.exitCode ?? 0;
+  const why = cause ?? causeOf(container, exitCode);
+  const ended: TaskState = state ?? (why === undefined ? 'Complete' : 'Failed');
+  return {
+    state: ended,
+    ...(ended === 'Shutdown' || why === undefined ? {} : why),
+    ...facts(container),
+    // Addresses are free again; they stay in no status of a task that has ended.
+    ...(container.status === 'created' ? {} : { exitCode }),
+    ...(container.finishedAt === undefined ? {} : { finishedAt: container.finishedAt }),
+    ...(record.status.conditions === undefined ? {} : { conditions: record.status.conditions }),
+  };
+}
+
+/** Status of a task whose container the engine does not have any more. Pure. */
+export function lost(record: TaskRecord): TaskStatus {
+  return {
+    state: 'Failed',
+    reason: 'ContainerLost',
+    message: `container ${(record.containerID ?? '').slice(0, 12)} is gone: something else than orc removed it`,
+    ...(record.containerID === undefined ? {} : { containerID: record.containerID }),
+    ...(record.status.startedAt === undefined ? {} : { startedAt: record.status.startedAt }),
+  };
+}
+
+/** Why a container ended other than with 0. */
+function causeOf(
+  container: ContainerState,
+  exitCode: number,
+): { reason: string; message: string } | undefined {
+  if (container.error !== undefined && exitCode !== 0)
+    return { reason: 'StartFailed', message: container.error };
+  if (container.oomKilled)
+    return { reason: 'OOMKilled', message: 'out of memory: the container went over its memory limit' };
+  if (container.health === 'unhealthy')
+    return { reason: 'Unhealthy', message: `the health check failed: ${container.healthMessage ?? ''}` };
+  if (exitCode === 0) return undefined;
+  return { reason: 'NonZeroExit', message: exitMessage(exitCode) };
+}
+
+const signals: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  13: 'SIGPIPE',
+  15: 'SIGTERM',
+};
+
+/** `exit code 1`, `exit code 137 (SIGKILL)`. */
+export function exitMessage(exitCode: number): string {
+  const signal = signals[exitCode - 128];
+  return `exit code ${exitCode}${signal === undefined ? '' : ` (${signal})`}`;
+}
+
+const maxLines = 5;
+const maxCharacters = 500;
+
+/** The end of a container's output for a status message: at most 5 lines and 500 characters. Pure. */
+export function lastLines(output: string): string {
+  const lines = output.split('\n').map((line) => line.trimEnd()).filter((line) => line !== ''); // prettier-ignore
+  return lines.slice(-maxLines).join('\n').slice(-maxCharacters);
+}
+
+function facts(container: ContainerState): Pick<TaskStatus, 'containerID' | 'startedAt'> {
+  return {
+    containerID: container.id,
+    ...(container.startedAt === undefined ? {} : { startedAt: container.startedAt }),
+  };
+}

@@ -1,0 +1,128 @@
+import type { Task, TaskState, TaskStatus } from '../../api-schemas/index.ts';
+import type { ContainerState } from '../runtime/types.ts';
+import { finished, lost, running } from './outcome.ts';
+import { isBefore, isEnded, type TaskRecord } from './record.ts';
+
+/** All that the next step depends on. */
+export interface TaskView {
+  /** Absent: the container's task is not assigned to this node. */
+  readonly task?: Task;
+  /** Whether the settings of its container are here. */
+  readonly hasRevision: boolean;
+  /** `unknown`: there should be one and the last look did not show it. `missing`: the engine says there is none. */
+  readonly container: ContainerState | 'unknown' | 'missing';
+  readonly record: TaskRecord;
+  /** ms since the epoch */
+  readonly now: number;
+}
+
+export type Step =
+  | { readonly kind: 'report'; readonly status: TaskStatus }
+  /** Network, image, create. */
+  | { readonly kind: 'prepare' }
+  | { readonly kind: 'start' }
+  /** Ask the engine about this one container. */
+  | { readonly kind: 'inspect' }
+  /** Give up a container that still runs: remember why, then stop. */
+  | { readonly kind: 'fail'; readonly reason: string; readonly message: string }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'remove' }
+  /** Put the last lines of the container's output into the status. */
+  | { readonly kind: 'explain' }
+  | { readonly kind: 'gone' }
+  /** Nothing to do before something changes, or before `until` (ms since the epoch). */
+  | { readonly kind: 'wait'; readonly until?: number };
+
+const wait: Step = { kind: 'wait' };
+
+/**
+ * Decides the one next step of a task. Pure; called again after each step and each change. A container is started at
+ * most once, and a state never goes back.
+ */
+export function plan(view: TaskView): Step {
+  const { task, container, record } = view;
+  if (task === undefined || task.metadata.deletionTimestamp !== undefined) return clear(view);
+  if (isEnded(record.status.state)) return settle(view);
+  if (container === 'unknown') return { kind: 'inspect' };
+  if (task.spec.desiredState === 'Shutdown') return shutDown(view);
+  if (container === 'missing')
+    return record.containerID === undefined ? prepare(view, task) : report(lost(record));
+  if (record.failing !== undefined)
+    return container.status === 'running'
+      ? { kind: 'stop' }
+      : report(finished(container, record, 'Failed', record.failing));
+  switch (container.status) {
+    case 'created':
+      return launch(view, task, container);
+    case 'running':
+      return run(record, container);
+    case 'exited':
+      return report(finished(container, record));
+  }
+}
+
+/** Of a task that is deleted or not ours: no container may be left. */
+function clear({ task, container, record }: TaskView): Step {
+  if (container === 'unknown') return { kind: 'inspect' };
+  if (container !== 'missing') return container.status === 'running' ? { kind: 'stop' } : { kind: 'remove' };
+  return task === undefined || record.gone ? wait : { kind: 'gone' };
+}
+
+/** Of a task that has ended: its container stays for its logs, stopped. */
+function settle({ container, record }: TaskView): Step {
+  if (container === 'unknown') return { kind: 'inspect' };
+  if (container === 'missing') return wait;
+  if (container.status === 'running') return { kind: 'stop' };
+  const silent = container.status === 'created' || record.explained || record.status.state !== 'Failed';
+  return silent ? wait : { kind: 'explain' };
+}
+
+function shutDown({ container, record }: TaskView): Step {
+  if (container === 'unknown' || container === 'missing')
+    return report({ ...record.status, state: 'Shutdown', reason: 'Shutdown', message: 'never started' });
+  return container.status === 'running' ? { kind: 'stop' } : report(finished(container, record, 'Shutdown'));
+}
+
+function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
+  if (isBefore(record.status.state, 'Accepted')) return advance(record, 'Accepted');
+  if (record.retry !== undefined && record.retry.at > now) return { kind: 'wait', until: record.retry.at };
+  // A task comes with its revision; without one there is nothing to run yet.
+  if (!hasRevision) return wait;
+  if (task.spec.nodeName === undefined) return wait;
+  if (isBefore(record.status.state, 'Preparing')) return advance(record, 'Preparing');
+  return { kind: 'prepare' };
+}
+
+function launch({ record, now }: TaskView, task: Task, container: ContainerState): Step {
+  if (isBefore(record.status.state, 'Ready')) return advance(record, 'Ready', { containerID: container.id });
+  if (task.spec.desiredState !== 'Running') return wait;
+  const notBefore = task.spec.notBefore === undefined ? 0 : Date.parse(task.spec.notBefore);
+  if (notBefore > now) return { kind: 'wait', until: notBefore };
+  if (isBefore(record.status.state, 'Starting'))
+    return advance(record, 'Starting', { containerID: container.id });
+  return { kind: 'start' };
+}
+
+function run(record: TaskRecord, container: ContainerState): Step {
+  if (container.health === 'unhealthy')
+    return { kind: 'fail', reason: 'Unhealthy', message: unhealthy(container) };
+  if (container.health === 'starting' && isBefore(record.status.state, 'Running')) {
+    const message = 'waiting for the health check';
+    return record.status.state === 'Starting' && record.status.message === message
+      ? wait
+      : advance(record, 'Starting', { containerID: container.id, message });
+  }
+  return isBefore(record.status.state, 'Running') ? report(running(container, record)) : wait;
+}
+
+function unhealthy({ healthMessage }: ContainerState): string {
+  return `the health check failed${healthMessage === undefined ? '' : `: ${healthMessage}`}`;
+}
+
+const report = (status: TaskStatus): Step => ({ kind: 'report', status });
+
+/** The next state; what an earlier one said of its trouble is over. */
+function advance(record: TaskRecord, state: TaskState, more: Partial<TaskStatus> = {}): Step {
+  const { reason: _reason, message: _message, ...rest } = record.status;
+  return report({ ...rest, state, ...more });
+}

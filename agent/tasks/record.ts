@@ -1,0 +1,27 @@
+import { taskStates, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
+
+/** What the agent remembers of a task beside the object and the container; kept in the checkpoint. */
+export interface TaskRecord {
+  /** As last reported, or as it came with the task. Its state only moves forward. */
+  readonly status: TaskStatus;
+  readonly containerID?: string;
+  /** Decided while the container still runs: it is stopped first, then the task is Failed with this. */
+  readonly failing?: { readonly reason: string; readonly message: string };
+  /** Failed tries to prepare, and when (ms since the epoch) the next one is due. */
+  readonly retry?: { readonly failures: number; readonly at: number };
+  /** The last lines of output are in the status message. */
+  readonly explained?: boolean;
+  /** `gone` was reported. */
+  readonly gone?: boolean;
+}
+
+const rank = (state: TaskState): number => taskStates.indexOf(state);
+
+export const isEnded = (state: TaskState): boolean => rank(state) >= rank('Complete');
+export const isBefore = (state: TaskState, other: TaskState): boolean => rank(state) < rank(other);
+
+/** The status that is further on; the first when they are equal. A finished one is never replaced. */
+export function furthest(a: TaskStatus, b: TaskStatus | undefined): TaskStatus {
+  if (b === undefined || isEnded(a.state)) return a;
+  return isBefore(a.state, b.state) ? b : a;
+}

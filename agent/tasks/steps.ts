@@ -1,0 +1,249 @@
+import type { Port, Revision, Task, TaskEvent, TaskStatus } from '../../api-schemas/index.ts';
+import { parseDuration } from '../../api-schemas/units.ts';
+import { backoffMs } from '../../kit/backoff.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { text } from '../runtime/streams.ts';
+import { label, RuntimeError, type ContainerSpec, type Runtime } from '../runtime/types.ts';
+import type { Entry } from './entry.ts';
+import { see } from './entry.ts';
+import type { Limiter } from './limiter.ts';
+import { finished, lastLines } from './outcome.ts';
+import type { Step } from './plan.ts';
+import type { TaskRecord } from './record.ts';
+
+/** The networks of stacks, as tasks need them. */
+export interface TaskNetworks {
+  /** Makes sure the task's network is there, and counts the task as its user. */
+  use(task: Task): Promise<{ readonly id: string; readonly name: string }>;
+  /** The engine says that it is not there. */
+  forget(task: Task): void;
+}
+
+export interface StepDeps {
+  readonly runtime: Runtime;
+  readonly clock: Clock;
+  readonly networks: TaskNetworks;
+  /** Shared by all creates and starts of the node. */
+  readonly starts: Limiter;
+  readonly event: (event: TaskEvent) => void;
+  /** Changes what is remembered; reports the status when that is among it. */
+  readonly remember: (entry: Entry, change: Partial<TaskRecord>) => void;
+  /** Sends `gone`. */
+  readonly gone: (entry: Entry) => void;
+  /** Resolves when new connections go to no task that is not serving. */
+  readonly drained: () => Promise<void>;
+  /** Says who holds one of these ports, e.g. `nginx (pid 812)`. */
+  readonly portHolder: (ports: readonly Port[]) => Promise<string | undefined>;
+}
+
+/** Docker's own default. */
+const defaultGrace = '10s';
+const pullRetry = { baseMs: 1_000, maxMs: 60_000 };
+
+/** Does one step of a task. Throws only EngineUnavailable and what is a bug. */
+export async function execute(
+  deps: StepDeps,
+  entry: Entry,
+  step: Exclude<Step, { kind: 'wait' }>,
+): Promise<void> {
+  const { runtime, remember } = deps;
+  const { task, revision, container } = entry;
+  switch (step.kind) {
+    case 'report':
+      return remember(entry, { status: step.status });
+    case 'inspect':
+      return inspect(deps, entry);
+    case 'prepare':
+      return task === undefined || revision === undefined ? undefined : prepare(deps, entry, task, revision);
+    case 'start':
+      return container ? start(deps, entry, container.id) : undefined;
+    case 'fail':
+      say(deps, entry, 'Warning', step.reason, step.message);
+      return remember(entry, { failing: { reason: step.reason, message: step.message } });
+    case 'stop': {
+      if (!container) return;
+      await deps.drained();
+      const grace = revision && parseDuration(revision.spec.template.stopGracePeriod ?? defaultGrace);
+      await runtime.stop(container.id, grace);
+      return inspect(deps, entry);
+    }
+    case 'remove':
+      if (container) await runtime.remove(container.id);
+      return see(entry, null);
+    case 'explain':
+      return explain(deps, entry);
+    case 'gone':
+      remember(entry, { gone: true });
+      return deps.gone(entry);
+  }
+}
+
+/** Looks at the container anew; for an id that the engine does not know there is none. */
+export async function inspect({ runtime }: Pick<StepDeps, 'runtime'>, entry: Entry): Promise<void> {
+  entry.stale = false;
+  const id = entry.container?.id ?? entry.record.containerID;
+  if (id === undefined) return;
+  see(entry, (await runtime.inspect(id)) ?? null);
+}
+
+async function prepare(deps: StepDeps, entry: Entry, task: Task, revision: Revision): Promise<void> {
+  const abort = new AbortController();
+  entry.abort = abort;
+  try {
+    await makeContainer(deps, entry, task, revision, abort.signal);
+  } catch (error) {
+    if (abort.signal.aborted) return;
+    if (!(error instanceof RuntimeError) || error.kind === 'EngineUnavailable') throw error;
+    if (error.kind === 'ImagePullFailed') return retryLater(deps, entry, error);
+    reject(deps, entry, 'Rejected', error.reason, error.message);
+  } finally {
+    entry.abort = undefined;
+  }
+}
+
+async function makeContainer(
+  deps: StepDeps,
+  entry: Entry,
+  task: Task,
+  revision: Revision,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runtime, remember } = deps;
+  let pulling = false;
+  const network = deps.networks.use(task);
+  network.catch(() => undefined);
+  await runtime.ensureImage(revision.spec.template, signal, (message, warning = false) => {
+    if (warning) return say(deps, entry, 'Warning', 'ImagePullFailed', message);
+    if (!pulling) say(deps, entry, 'Normal', 'Pulling', message);
+    pulling = true;
+    remember(entry, { status: { ...withoutTrouble(entry.record.status), message } });
+  });
+  if (pulling) say(deps, entry, 'Normal', 'Pulled', 'the image is on the node');
+  const spec = async (): Promise<ContainerSpec> =>
+    containerSpec(task, revision, await deps.networks.use(task));
+  await network;
+  signal.throwIfAborted();
+  const made = await deps.starts.run(async () => {
+    try {
+      return await runtime.create(await spec(), signal);
+    } catch (error) {
+      if (!(error instanceof RuntimeError) || error.reason !== 'NetworkMissing') throw error;
+      // Removed by hand since we looked.
+      deps.networks.forget(task);
+      return runtime.create(await spec(), signal);
+    }
+  });
+  for (const warning of made.warnings) say(deps, entry, 'Warning', 'EngineWarning', warning);
+  const { retry: _retry, ...rest } = entry.record;
+  entry.record = rest;
+  remember(entry, { containerID: made.id });
+  if (made.found) return inspect(deps, entry);
+  const labels = (await spec()).labels;
+  see(entry, {
+    id: made.id,
+    taskUID: entry.uid,
+    labels,
+    status: 'created',
+    health: 'none',
+    addresses: [],
+    ports: [],
+  });
+}
+
+export function containerSpec(
+  task: Task,
+  revision: Revision,
+  network: { readonly id: string; readonly name: string },
+): ContainerSpec {
+  const { name, namespace = 'default', uid = '', labels = {} } = task.metadata;
+  const stack = labels['orc.dev/stack'];
+  return {
+    name: `orc-${name}-${uid.slice(0, 8)}`,
+    labels: {
+      [label.namespace]: namespace,
+      [label.task]: name,
+      [label.taskUID]: uid,
+      [label.service]: task.spec.service,
+      ...(stack === undefined ? {} : { [label.stack]: stack }),
+      ...(task.spec.slot === undefined ? {} : { [label.slot]: String(task.spec.slot) }),
+    },
+    template: revision.spec.template,
+    hostPorts: revision.spec.hostPorts ?? [],
+    network,
+  };
+}
+
+async function start(deps: StepDeps, entry: Entry, id: string): Promise<void> {
+  try {
+    await deps.starts.run(() => deps.runtime.start(id));
+  } catch (error) {
+    if (!(error instanceof RuntimeError) || error.kind === 'EngineUnavailable') throw error;
+    const holder =
+      error.kind === 'PortTaken' ? await deps.portHolder(entry.revision?.spec.hostPorts ?? []) : undefined;
+    const message = holder === undefined ? error.message : `${error.message} Held by ${holder}.`;
+    await inspect(deps, entry);
+    return reject(deps, entry, 'Failed', error.reason, message);
+  }
+  await inspect(deps, entry);
+}
+
+function retryLater({ clock, remember, ...deps }: StepDeps, entry: Entry, error: RuntimeError): void {
+  const failures = (entry.record.retry?.failures ?? 0) + 1;
+  const delay = backoffMs(failures, pullRetry);
+  remember(entry, {
+    retry: { failures, at: clock.now() + delay },
+    status: {
+      ...entry.record.status,
+      reason: error.reason,
+      message: `${error.message} Next try in ${delay / 1000}s.`,
+    },
+  });
+  say({ ...deps }, entry, 'Warning', error.reason, error.message);
+}
+
+function reject(
+  deps: StepDeps,
+  entry: Entry,
+  state: 'Rejected' | 'Failed',
+  reason: string,
+  message: string,
+): void {
+  say(deps, entry, 'Warning', reason, message);
+  // The container that could not start has no output to add.
+  deps.remember(entry, { explained: true, status: { ...entry.record.status, state, reason, message } });
+}
+
+/** Adds what only the settled container knows: that memory ran out, and the last lines it wrote. */
+async function explain(deps: StepDeps, entry: Entry): Promise<void> {
+  await inspect(deps, entry);
+  const { container, record } = entry;
+  if (!container) return;
+  const cause = record.status.reason === 'NonZeroExit' ? undefined : { reason: record.status.reason ?? '', message: record.status.message ?? '' }; // prettier-ignore
+  const status = finished(container, record, record.status.state, cause);
+  const request = { kind: 'logs', follow: false, tail: 5, timestamps: false } as const;
+  let output = '';
+  try {
+    const { stdout, stderr } = await deps.runtime.logs(container.id, request, AbortSignal.timeout(5_000));
+    const [out, err] = await Promise.all([text(stdout), text(stderr)]);
+    output = lastLines(err) || lastLines(out);
+  } catch {
+    // A logging driver that cannot be read: the exit code has to do.
+  }
+  const message = [status.message, output].filter((part) => part).join(': ');
+  deps.remember(entry, { explained: true, status: { ...status, message } });
+}
+
+function say(
+  { event }: Pick<StepDeps, 'event'>,
+  { task, uid }: Entry,
+  type: TaskEvent['type'],
+  reason: string,
+  message: string,
+): void {
+  if (task === undefined) return;
+  event({ namespace: task.metadata.namespace ?? '', name: task.metadata.name, uid, type, reason, message });
+}
+
+function withoutTrouble({ reason: _reason, message: _message, ...rest }: TaskStatus): TaskStatus {
+  return rest;
+}
