@@ -85,11 +85,16 @@ export class EngineWatcher {
   #resync(): () => void {
     const { clock, resyncMs } = this.#options;
     if (resyncMs === 0) return () => undefined;
-    let cancel = clock.after(resyncMs, function again(this: void) {
-      void list().finally(() => (cancel = clock.after(resyncMs, again)));
-    });
-    const list = (): Promise<void> => this.#list();
-    return () => cancel();
+    let over = false;
+    let cancel: () => void = () => undefined;
+    const next = (): void => {
+      if (!over) cancel = clock.after(resyncMs, () => void this.#list().finally(next));
+    };
+    next();
+    return () => {
+      over = true;
+      cancel();
+    };
   }
 
   async #list(): Promise<void> {

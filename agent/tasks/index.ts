@@ -9,12 +9,14 @@ import type {
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { RuntimeError, type ContainerExit, type ContainerState, type Runtime } from '../runtime/types.ts';
+import type { PortProblem } from '../network/ingress/ports.ts';
 import type { Checkpoint, CheckpointFile } from './checkpoint.ts';
 import { isServing, isWanted, newEntry, see, startingRecord, viewOf, type Entry } from './entry.ts';
 import { Limiter } from './limiter.ts';
 import { plan } from './plan.ts';
 import { furthest, type TaskRecord } from './record.ts';
-import { execute, inspect, type StepDeps, type TaskNetworks } from './steps.ts';
+import { execute, inspect, say, type StepDeps, type TaskNetworks } from './steps.ts';
+import { withPublished } from './published.ts';
 
 export interface TasksOptions {
   readonly runtime: Runtime;
@@ -57,6 +59,7 @@ export class Tasks {
   #told = false;
   #engineUp = false;
   #closed = false;
+  #problems: readonly PortProblem[] = [];
   readonly #unreported = new Set<Entry>();
   #flushing: NodeJS.Immediate | undefined;
 
@@ -148,10 +151,26 @@ export class Tasks {
     return this.#entries.get(uid)?.container ?? undefined;
   }
 
-  tasksOf(namespace: string, service: string): readonly Task[] {
-    return this.#set.tasks.filter(
-      (task) => task.metadata.namespace === namespace && task.spec.service === service,
+  /** Published ports that do not answer become a condition and an event of their service's tasks. */
+  setPortProblems(problems: readonly PortProblem[]): void {
+    this.#problems = problems;
+    for (const entry of this.#entries.values()) {
+      const { status } = entry.record;
+      const changed = isWanted(entry) ? this.#withPublished(entry, status) : status;
+      if (changed !== status) this.#remember(entry, { status: changed });
+    }
+  }
+
+  /** The status with what is wrong with the service's published ports in it, said in an event when it is new. */
+  #withPublished(entry: Entry, status: TaskStatus): TaskStatus {
+    const { namespace = 'default' } = entry.task?.metadata ?? {};
+    const own = this.#problems.filter(
+      (problem) => problem.namespace === namespace && problem.service === entry.task?.spec.service,
     );
+    const changed = withPublished(status, own, new Date(this.#options.clock.now()).toISOString());
+    if (changed !== status && own[0] !== undefined)
+      say(this.#deps, entry, 'Warning', own[0].reason, own[0].message);
+    return changed;
   }
 
   /** Stops deciding; containers run on. Steps under way are left to end by themselves. */
@@ -261,7 +280,8 @@ export class Tasks {
 
   #remember(entry: Entry, change: Partial<TaskRecord>): void {
     const before = entry.record.status;
-    const status = change.status === undefined ? before : this.#stamped(before, change.status);
+    let status = change.status === undefined ? before : this.#stamped(before, change.status);
+    if (status.state === 'Running' && before.state !== 'Running') status = this.#withPublished(entry, status);
     entry.record = { ...entry.record, ...change, status };
     this.#save();
     const moved = before.state !== status.state || change.failing !== undefined;

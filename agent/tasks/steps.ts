@@ -233,7 +233,8 @@ async function explain(deps: StepDeps, entry: Entry): Promise<void> {
   deps.remember(entry, { explained: true, status: { ...status, message } });
 }
 
-function say(
+/** Makes an event of the task. */
+export function say(
   { event }: Pick<StepDeps, 'event'>,
   { task, uid }: Entry,
   type: TaskEvent['type'],

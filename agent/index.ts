@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type {
+  AssignmentSet,
+  NodeStatus,
+  Port,
+  StreamRequest,
+  TaskEvent,
+  TaskReport,
+} from '../api-schemas/index.ts';
+import { systemClock, type Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import { EngineWatcher } from './engine.ts';
+import { run, type Run } from './network/commands.ts';
+import { holdPort, type Hold } from './network/ingress/hold.ts';
+import { Ingress } from './network/ingress/index.ts';
+import { ipv6Usable } from './network/ipv6.ts';
+import { portHolder } from './network/listeners.ts';
+import { Networks } from './network/networks.ts';
+import { describeNode } from './node.ts';
+import type { EngineInfo, Runtime } from './runtime/types.ts';
+import { serveStream, type StreamSocket } from './streams/index.ts';
+import { CheckpointFile } from './tasks/checkpoint.ts';
+import { Tasks } from './tasks/index.ts';
+
+export { createDockerRuntime, type DockerRuntimeOptions } from './runtime/docker/index.ts';
+export { createSimulatedRuntime, type SimulatedOptions, type SimulatedRuntime } from './runtime/simulated.ts';
+export type { Runtime } from './runtime/types.ts';
+
+/** What the agent does when its session speaks. */
+export interface SessionHandlers {
+  /** A session has begun or begun anew: what the server may have missed is to be reported again. */
+  onConnected(): void;
+  /** The whole set, after each change. */
+  onAssignments(set: AssignmentSet): void;
+  onStream(id: string, taskUID: string, request: StreamRequest): void;
+}
+
+/** The agent's end of the node protocol. Calls before the session is there wait in it. */
+export interface AgentSession {
+  report(report: TaskReport): void;
+  event(event: TaskEvent): void;
+  /** The node's description has changed. */
+  describe(node: NodeStatus): void;
+  openStream(id: string): Promise<StreamSocket>;
+  close(): Promise<void>;
+}
+
+export interface IngressSettings {
+  /**
+   * nft table; begins with `orc_ingress`. Default: `orc_ingress` for /var/lib/orc, else with a hash of the data
+   * directory behind it, so that several agents share one network namespace.
+   */
+  readonly table?: string;
+  readonly run?: Run;
+  readonly hold?: Hold;
+}
+
+export interface AgentOptions {
+  readonly nodeName: string;
+  /** Holds the checkpoint; none is kept without it (simulated nodes). */
+  readonly dataDir?: string;
+  readonly runtime: Runtime;
+  readonly role: 'manager' | 'worker';
+  readonly agentVersion?: string;
+  /** Opens the session; the node's description comes with it, and by `describe` when it changes. */
+  readonly connect: (node: NodeStatus, handlers: SessionHandlers) => AgentSession;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** Published ports; false where there is no kernel to program (simulated nodes). */
+  readonly ingress?: boolean | IngressSettings;
+  /** Full list of the engine's containers that often, whatever its events say; 0: never. Default 30 s. */
+  readonly resyncMs?: number;
+  /** Containers created or started at a time. Default: see `defaultStarts`. */
+  readonly maxStarts?: number;
+}
+
+export interface Agent {
+  /** Containers run on; with `teardown` the published ports stop answering. */
+  close(options?: { readonly teardown?: boolean }): Promise<void>;
+}
+
+/** More at a time make each slower and all together no faster (`docs/decisions/`). */
+const defaultStarts = 4;
+
+/** Starts the agent of one node: it converges the engine from its checkpoint at once, and to what servers say. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { nodeName, runtime, logger, clock = systemClock, dataDir } = options;
+  const checkpoint = dataDir === undefined ? undefined : new CheckpointFile(dataDir, clock, logger);
+  const settings = typeof options.ingress === 'object' ? options.ingress : {};
+  const hasIngress = options.ingress !== false;
+  const ipv6 = hasIngress && ipv6Usable();
+  let engine: EngineInfo | undefined;
+  let engineProblem: string | undefined = 'not reached yet';
+  let endpoints: AssignmentSet['endpoints'] = [];
+  let told = false;
+
+  const networks = new Networks({ runtime, nodeName, ipv6, logger });
+  const ingress: Ingress | undefined = hasIngress
+    ? new Ingress({
+        table: settings.table ?? defaultTable(dataDir),
+        ipv6,
+        run: settings.run ?? run,
+        hold: settings.hold ?? holdPort,
+        holder: portHolder,
+        clock,
+        logger,
+        input: () => ({
+          endpoints,
+          complete: told,
+          firewall: engine?.firewall,
+          serving: tasks.serving().map(({ task, container: { addresses } }) => {
+            const bridge = networks.bridgeOf(task);
+            return { task, addresses, bridge };
+          }),
+        }),
+        onProblems: (problems) => tasks.setPortProblems(problems),
+      })
+    : undefined;
+  const tasks: Tasks = new Tasks({
+    runtime,
+    clock,
+    logger,
+    networks,
+    report: (report) => session.report(report),
+    event: (event) => session.event(event),
+    onServing: () => ingress?.sync() ?? Promise.resolve(),
+    portHolder: holderOfOne,
+    onEngineDown: (error) => watcher.lost(error),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    maxStarts: options.maxStarts ?? defaultStarts,
+  });
+  const restored = await checkpoint?.read();
+  const node = (): NodeStatus =>
+    describeNode({
+      role: options.role,
+      engine,
+      ...(engineProblem === undefined ? {} : { engineProblem }),
+      ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
+    });
+  // A node that registers says at once what it can take, if its engine answers.
+  engine = await runtime.info().then(
+    (info) => ((engineProblem = undefined), info),
+    (error: Error) => ((engineProblem = error.message), undefined),
+  );
+  const session = options.connect(node(), {
+    onConnected: () => tasks.reportAgain(),
+    onAssignments(set) {
+      endpoints = set.endpoints;
+      told = true;
+      tasks.assign(set);
+    },
+    onStream: (id, taskUID, request) => void stream(id, taskUID, request),
+  });
+  if (restored !== undefined) {
+    endpoints = restored.set.endpoints;
+    tasks.restore(restored);
+  }
+  const watcher = new EngineWatcher({
+    runtime,
+    clock,
+    logger,
+    resyncMs: options.resyncMs ?? 30_000,
+    onUp(info, containers) {
+      engine = info;
+      engineProblem = undefined;
+      networks.forgetAll();
+      session.describe(node());
+      tasks.engineUp(containers);
+      void ingress?.sync();
+    },
+    onDown(message) {
+      tasks.engineDown();
+      if (engineProblem === message) return;
+      engineProblem = message;
+      session.describe(node());
+    },
+    onWake: (uid, exit) => {
+      if (uid !== undefined) tasks.containerChanged(uid, exit);
+    },
+    onList: (containers) => tasks.resync(containers),
+  });
+
+  async function stream(id: string, taskUID: string, request: StreamRequest): Promise<void> {
+    try {
+      await serveStream(await session.openStream(id), request, tasks.containerOf(taskUID), runtime);
+    } catch (error) {
+      logger.warn({ err: error, stream: id }, 'a stream that the server asked for could not be served');
+    }
+  }
+
+  return {
+    async close({ teardown = false } = {}) {
+      await watcher.close();
+      await tasks.close();
+      await ingress?.close(teardown);
+      await session.close();
+    },
+  };
+}
+
+async function holderOfOne(ports: readonly Port[]): Promise<string | undefined> {
+  for (const { published, protocol } of ports) {
+    const holder = published ? await portHolder(protocol ?? 'tcp', published) : undefined;
+    if (holder !== undefined) return holder;
+  }
+  return undefined;
+}
+
+function defaultTable(dataDir: string | undefined): string {
+  if (dataDir === undefined || dataDir === join('/var/lib/orc', 'agent')) return 'orc_ingress';
+  return `orc_ingress_${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
+}
