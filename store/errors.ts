@@ -1,11 +1,12 @@
 import { ApiError, messageOf } from '../kit/errors.ts';
 import { isRpcError } from './connection.ts';
-import { resourceName, resourceOf, type Ref } from './keys.ts';
+import { kindByName } from '../api-schemas/index.ts';
+import { resourceName, type Ref } from './keys.ts';
 
 const detailsOf = ({ kind, name }: Ref): { name: string; group: string; kind: string } => ({
   name,
-  group: resourceOf(kind)?.group ?? '',
-  kind: resourceOf(kind)?.plural ?? kind,
+  group: kindByName(kind as string)?.group ?? '',
+  kind: kindByName(kind as string)?.plural ?? kind,
 });
 
 export const notFound = (ref: Ref): ApiError =>

@@ -1,6 +1,14 @@
 /** The door of the store: what other rooms may use. See `README.md`. */
 export * from './types.ts';
 export { keyOf, refOf, refOfKey, registryPrefix, type Ref } from './keys.ts';
-export { openStore, type OpenOptions, type Store, type StoreHealth } from './open.ts';
+export { openStore, type OpenOptions, type Store, type StoreHealth, type StoreMetrics } from './open.ts';
 export { sameJson } from './object.ts';
 export type { Writer, WriterCounters } from './writer.ts';
+export { leaseNamespace, type CampaignOptions, type Leadership } from './election.ts';
+export type { HeldLease, HoldLeaseOptions } from './held-lease.ts';
+export {
+  superviseEtcd,
+  type EtcdSupervisor,
+  type SupervisorHealth,
+  type SupervisorOptions,
+} from './supervisor.ts';

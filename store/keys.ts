@@ -1,4 +1,4 @@
-import type { KindName, ObjectMeta } from '../api-schemas/index.ts';
+import { kindByName, kinds, type KindName, type ObjectMeta } from '../api-schemas/index.ts';
 
 /** Everything orc stores is under this prefix, and everything under it is an object or the sync key. */
 export const registryPrefix = '/orc/registry/';
@@ -7,33 +7,11 @@ export const registryEnd = '/orc/registry0';
 /** Written by consistent reads when only an event of our own shows how far the watch has come. */
 export const syncKey = `${registryPrefix}~sync`;
 
-interface Resource {
-  readonly plural: string;
-  readonly group: string;
-  readonly namespaced: boolean;
-}
-
-const orc = (plural: string, namespaced = true): Resource => ({ plural, group: 'orc.dev', namespaced });
-
-const resources: Readonly<Record<KindName, Resource>> = {
-  Stack: orc('stacks'),
-  Service: orc('services'),
-  Revision: orc('revisions'),
-  Task: orc('tasks'),
-  Node: orc('nodes', false),
-  Endpoints: orc('endpoints'),
-  Namespace: { plural: 'namespaces', group: '', namespaced: false },
-  Event: { plural: 'events', group: '', namespaced: true },
-  Lease: { plural: 'leases', group: 'coordination.k8s.io', namespaced: true },
-};
-
-const kindOfPlural = new Map(Object.entries(resources).map(([kind, r]) => [r.plural, kind as KindName]));
-
-export const resourceOf = (kind: string): Resource | undefined => resources[kind as KindName];
+const kindOfPlural = new Map(kinds.map((def) => [def.plural, def]));
 
 /** `services.orc.dev`, `namespaces`: as Kubernetes names a resource in messages. */
 export function resourceName(kind: string): string {
-  const resource = resourceOf(kind);
+  const resource = kindByName(kind as string);
   if (resource === undefined) return kind;
   return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
 }
@@ -46,7 +24,7 @@ export interface Ref {
 
 /** The etcd key of an object. Throws when the kind is unknown or a name could leave its place. */
 export function keyOf({ kind, namespace, name }: Ref): string {
-  const resource = resourceOf(kind);
+  const resource = kindByName(kind as string);
   if (resource === undefined) throw new Error(`There is no kind ${kind}`);
   if (name === '' || name.includes('/')) throw new Error(`"${name}" cannot be the name of an object`);
   if (!resource.namespaced) return `${registryPrefix}${resource.plural}/${name}`;
@@ -64,9 +42,10 @@ export const refOf = (object: { readonly kind: string; readonly metadata: Object
 /** What a key names; undefined for a key that is no object of a known kind. */
 export function refOfKey(key: string): Ref | undefined {
   const [plural = '', ...rest] = key.slice(registryPrefix.length).split('/');
-  const kind = kindOfPlural.get(plural);
-  if (kind === undefined) return undefined;
-  if (!resources[kind].namespaced)
+  const def = kindOfPlural.get(plural);
+  if (def === undefined) return undefined;
+  const { kind } = def;
+  if (!def.namespaced)
     return rest.length === 1 ? { kind, namespace: '', name: rest[0] as string } : undefined;
   return rest.length === 2 ? { kind, namespace: rest[0] as string, name: rest[1] as string } : undefined;
 }

@@ -3,25 +3,43 @@ import { systemClock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { WatchCache, type CacheOptions } from './cache.ts';
 import { Connection, type ConnectOptions } from './connection.ts';
+import { campaign, type CampaignOptions, type Leadership } from './election.ts';
 import { Feed } from './feed.ts';
+import { holdLease, type HeldLease, type HoldLeaseOptions } from './held-lease.ts';
+import { Maintenance, type StorageHealth } from './maintenance.ts';
 import { EtcdRegistry } from './registry.ts';
 import { ConsistentReads } from './sync.ts';
 import type { Cache, Registry } from './types.ts';
-import { Writer } from './writer.ts';
+import { Writer, type WriterCounters } from './writer.ts';
 
 export interface OpenOptions extends ConnectOptions {
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
   readonly ring?: CacheOptions['ring'];
+  /** How long etcd keeps old revisions. Default 10 minutes, in ms. */
+  readonly retentionMs?: number;
+  /** How often etcd's size and alarms are looked at. Default 15 000 ms. */
+  readonly maintenanceMs?: number;
   readonly writer?: { readonly maxOps?: number; readonly maxInFlight?: number; readonly timeoutMs?: number };
 }
 
-export interface StoreHealth {
+export interface StoreHealth extends StorageHealth {
   /** The watch of etcd is open: the cache is as new as etcd's last event. */
   readonly connected: boolean;
   readonly revision: number;
   readonly lastError: string | undefined;
+}
+
+/** Plain numbers for whoever exports them. */
+export interface StoreMetrics extends WriterCounters {
+  readonly revision: number;
+  readonly oldestRevision: number;
+  /** Changes the cache has applied. */
+  readonly changes: number;
+  /** Times the cache was rebuilt. */
+  readonly resets: number;
+  readonly watchers: number;
 }
 
 export interface Store {
@@ -29,7 +47,12 @@ export interface Store {
   readonly cache: Cache;
   readonly writer: Writer;
   readonly connection: Connection;
+  /** Resolves when this process leads `name`; see `election.ts`. */
+  campaign(name: string, options: CampaignOptions): Promise<Leadership>;
+  /** Keeps a Lease object `name` in `orc-system` for as long as this process lives. */
+  holdLease(name: string, options: HoldLeaseOptions): HeldLease;
   health(): StoreHealth;
+  metrics(): StoreMetrics;
   /** Stops all of it; writes that are under way are refused. Idempotent. */
   close(): Promise<void>;
 }
@@ -48,10 +71,20 @@ export async function openStore(options: OpenOptions, signal?: AbortSignal): Pro
     sync: (syncOptions) => reads.sync(syncOptions),
     ...(options.ring === undefined ? {} : { ring: options.ring }),
   });
-  const writer = new Writer({ connection, clock, logger, ...options.writer });
+  const maintenance = new Maintenance({
+    connection,
+    cache,
+    clock,
+    logger,
+    ...(options.retentionMs === undefined ? {} : { retentionMs: options.retentionMs }),
+    ...(options.maintenanceMs === undefined ? {} : { intervalMs: options.maintenanceMs }),
+  });
+  const onFull = (): void => void maintenance.check();
+  const writer = new Writer({ connection, clock, logger, onFull, ...options.writer });
   const feed = new Feed({ connection, cache, clock, logger });
   const close = (): Promise<void> => {
     feed.close();
+    maintenance.close();
     writer.close();
     connection.close();
     return Promise.resolve();
@@ -61,18 +94,38 @@ export async function openStore(options: OpenOptions, signal?: AbortSignal): Pro
     if (signal?.aborted === true) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
   });
+  // The clock's timers do not keep the process alive while etcd is away.
+  const keepAlive = setInterval(() => undefined, 60_000);
   try {
     await Promise.race([feed.ready(), aborted]);
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    clearInterval(keepAlive);
   }
+  const parts = { connection, writer, cache, clock, logger };
   return {
+    campaign: (name, campaignOptions) => campaign(parts, name, campaignOptions),
+    holdLease: (name, holdOptions) => holdLease(parts, name, holdOptions),
     registry: new EtcdRegistry({ cache, writer, clock }),
     cache,
     writer,
     connection,
-    health: () => ({ connected: feed.connected, revision: cache.revision, lastError: feed.lastError }),
+    health: () => ({
+      connected: feed.connected,
+      revision: cache.revision,
+      lastError: feed.lastError,
+      ...maintenance.health,
+    }),
+    metrics: () => ({
+      ...writer.counters,
+      revision: cache.revision,
+      oldestRevision: cache.oldestRevision,
+      changes: cache.changes,
+      resets: cache.resets,
+      watchers: cache.watchers,
+    }),
     close,
   };
 }

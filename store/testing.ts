@@ -2,10 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, closeSync, rmSync, readFileSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../kit/log.ts';
+import { freePorts, isListening } from './ports.ts';
 import { openStore, type OpenOptions, type Store } from './open.ts';
 
 export interface TestEtcd {
@@ -29,28 +29,13 @@ export interface TestEtcdOptions {
   readonly dir?: string;
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port');
-  return address.port;
-}
-
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function waitForPort(port: number, child: ChildProcess, log: string): Promise<void> {
   for (let i = 0; i < 1000; i++) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`etcd ended at once:\n${readFileSync(log, 'utf8').slice(-2000)}`);
-    const socket = connect(port, '127.0.0.1');
-    const open = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (open) return;
+    if (await isListening(port)) return;
     await pause(10);
   }
   throw new Error('etcd did not open its port within 10 s');
@@ -63,7 +48,7 @@ process.on('exit', () => {
 
 export async function startTestEtcd(options: TestEtcdOptions = {}): Promise<TestEtcd> {
   const dataDir = mkdtempSync(join(options.dir ?? tmpdir(), 'orc-etcd-'));
-  const [clientPort, peerPort] = await Promise.all([freePort(), freePort()]);
+  const [clientPort = 0, peerPort = 0] = await freePorts(2);
   const client = `http://127.0.0.1:${clientPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
   const log = join(dataDir, 'log');

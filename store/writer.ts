@@ -38,6 +38,8 @@ export interface WriterOptions {
   readonly maxInFlight?: number;
   /** How long one write may take, etcd's absence included. Default 10 000 ms. */
   readonly timeoutMs?: number;
+  /** Told when etcd refuses a write because it is full. */
+  readonly onFull?: () => void;
 }
 
 interface Pending {
@@ -81,6 +83,7 @@ export class Writer {
   readonly #logger: Logger;
   readonly #maxInFlight: number;
   readonly #timeoutMs: number;
+  readonly #onFull: () => void;
   #maxOps: number;
   /** Ready to be sent; no key twice. */
   #queue: Pending[] = [];
@@ -97,6 +100,7 @@ export class Writer {
     this.#maxOps = options.maxOps ?? 1024;
     this.#maxInFlight = options.maxInFlight ?? 2;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#onFull = options.onFull ?? (() => undefined);
   }
 
   /**
@@ -191,6 +195,7 @@ export class Writer {
             this.counters.resent++;
             continue;
           case 'full':
+            this.#onFull();
             return this.#sendDeletes(batch, doubtful, deadline, error);
           case 'tooManyOps':
             this.#lowerMaxOps(batch.length);
