@@ -30,8 +30,10 @@ const forms =
 
 function checkKey(key: string): string {
   if (labelKey.test(key) || constraintKeys.some((known) => known === key)) return key;
+  const label = /^[^.]+\.[^.]+\.(.+)$/.exec(key);
+  const known = constraintKeys.map((word) => word.replace('*', label?.[1] ?? '*'));
   throw new RangeError(
-    `unknown key ${JSON.stringify(key)}${suggestion(key, constraintKeys)}; known are ${constraintKeys.join(', ')}`,
+    `unknown key ${JSON.stringify(key)}; known are ${constraintKeys.join(', ')}${suggestion(key, known)}`,
   );
 }
 

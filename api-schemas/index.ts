@@ -23,3 +23,24 @@ export { portsClash } from './service/validate.ts';
 export { taskStateText } from './task/index.ts';
 export { isQualifiedName } from './metadata/validate.ts';
 export { reservedLabelPrefix } from './task-template/validate.ts';
+export {
+  fieldText,
+  formatLabelSelector,
+  matchesFields,
+  matchesLabels,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+  type FieldRequirement,
+  type LabelRequirement,
+} from './selectors.ts';
+export {
+  formatProblem,
+  maxManifestBytes,
+  parseManifest,
+  type Manifest,
+  type ManifestDocument,
+  type Problem,
+} from './manifest.ts';
+export type { Position } from './manifest-position.ts';
+export { joinPath, parsePath } from './path.ts';

@@ -43,8 +43,13 @@ function strayCause({ path, key, schema }: Stray): Cause {
   const camel = key.replace(/[_-]+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
   const words = schema['x-orc-instead'] ?? {};
   const known = Object.keys(schema.properties ?? {});
-  const meant = Object.hasOwn(words, camel) ? words[camel] : known.includes(camel) ? camel : undefined;
-  const hint = meant === undefined ? problem.suggestion(key, known) : `; did you mean "${meant}"?`;
+  const near = known.includes(camel) ? camel : problem.closest(key, [...known, ...Object.keys(words)]);
+  const meant = Object.hasOwn(words, camel)
+    ? words[camel]
+    : near !== undefined && Object.hasOwn(words, near)
+      ? words[near]
+      : near;
+  const hint = meant === undefined || meant === key ? '' : `; did you mean "${meant}"?`;
   return { reason: 'FieldValueInvalid', field: path, message: `unknown field "${path}"${hint}` };
 }
 

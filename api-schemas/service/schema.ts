@@ -140,7 +140,13 @@ const instead: Readonly<Record<string, string>> = {
 export const serviceSpecSchema: Schema = obj(
   'What the service is to be: its task template and how many tasks run, where, reachable how.',
   { ...taskTemplateProperties, ...serviceOwnProperties },
-  { title: 'ServiceSpec', 'x-orc-extends': 'TaskTemplate', required: ['image'], 'x-orc-later': later, 'x-orc-instead': instead },
+  {
+    title: 'ServiceSpec',
+    'x-orc-extends': 'TaskTemplate',
+    required: ['image'],
+    'x-orc-later': later,
+    'x-orc-instead': instead,
+  },
 );
 
 const count = (description: string): Schema => int(description, 0, Number.MAX_SAFE_INTEGER);
