@@ -1,0 +1,47 @@
+import { defineCommand } from '../command.ts';
+import { commonOptions, defaultNodeName, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { lockDataDir } from '../compose/lock.ts';
+import { startManager } from '../compose/manager.ts';
+import { untilAborted } from '../compose/wait.ts';
+import { configPath, mergeContext } from '../../client/index.ts';
+import { note } from '../io.ts';
+
+export const command = defineCommand({
+  describe: 'Run the API server, etcd and the controllers, without an agent.',
+  examples: [
+    ['orc server', 'Everything of a manager but the agent'],
+    ['orc server --controllers=scheduler,replicas', 'Only these controllers in this process'],
+  ],
+  options: (yargs) =>
+    serverOptions(commonOptions(yargs)).option('node-name', {
+      type: 'string',
+      default: defaultNodeName(),
+      describe: 'Name of this server, and of the node whose certificate is made',
+    }),
+
+  async run({ io, signal }, flags) {
+    const logger = loggerOf(flags);
+    const unlock = lockDataDir(flags.dataDir, 'orc');
+    try {
+      const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
+      try {
+        const { ca, admin } = manager.pki;
+        const path = configPath(io.env);
+        const context = {
+          name: 'orc',
+          endpoints: [manager.url],
+          ca: ca.cert,
+          cert: admin.cert,
+          key: admin.key,
+        };
+        await mergeContext(context, path);
+        note(io, `orc server is up at ${manager.url}; context "orc" in ${path}`);
+        await untilAborted(signal);
+      } finally {
+        await manager.close();
+      }
+    } finally {
+      unlock();
+    }
+  },
+});

@@ -1,0 +1,65 @@
+import { configPath, mergeContext } from '../../client/index.ts';
+import { defineCommand } from '../command.ts';
+import { agentOptions, commonOptions, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { lockDataDir } from '../compose/lock.ts';
+import { startManager } from '../compose/manager.ts';
+import { startWorker } from '../compose/worker.ts';
+import { untilAborted } from '../compose/wait.ts';
+import { note } from '../io.ts';
+
+export const command = defineCommand({
+  describe:
+    'Run a whole cluster on this machine: API server, etcd, controllers and the agent, in one process.',
+  examples: [
+    ['orc up', 'Start on the local Docker Engine; state in the default data directory'],
+    ['orc up --runtime simulated --data-dir /tmp/try', 'Try it without an engine'],
+    ['orc up --listen 127.0.0.1:7000 --data-dir /srv/second', 'A second cluster beside the first'],
+    [
+      'orc up --etcd-endpoints https://10.0.0.5:2379 --etcd-ca-file ca.pem',
+      'Keep the state in an etcd of yours',
+    ],
+  ],
+  epilog:
+    'Writes a context for the CLI (and kubectl) to $ORC_CONFIG or ~/.orc/config.\n' +
+    'Ctrl-C or SIGTERM stops orc; containers run on, and the next `orc up` takes them over.',
+  options: (yargs) => agentOptions(serverOptions(commonOptions(yargs))),
+
+  async run({ io, signal, clock }, flags) {
+    const started = clock.now();
+    const logger = loggerOf(flags);
+    const unlock = lockDataDir(flags.dataDir, 'orc');
+    try {
+      const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
+      try {
+        const { ca, admin, node } = manager.pki;
+        const path = configPath(io.env);
+        const context = {
+          name: 'orc',
+          endpoints: [manager.url],
+          ca: ca.cert,
+          cert: admin.cert,
+          key: admin.key,
+        };
+        await mergeContext(context, path);
+        const worker = await startWorker({
+          ...flags,
+          role: 'manager',
+          endpoints: [manager.url],
+          tls: { ca: ca.cert, cert: node.cert, key: node.key },
+          logger,
+        });
+        note(
+          io,
+          `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); context "orc" in ${path}`,
+        );
+        await untilAborted(signal);
+        logger.info('stopping; containers run on');
+        await worker.close();
+      } finally {
+        await manager.close();
+      }
+    } finally {
+      unlock();
+    }
+  },
+});

@@ -1,0 +1,168 @@
+/**
+ * A manager: certificates, etcd (our own, or an external one), the store, the API server with its node gateway,
+ * and the controllers. The composition root: opens the doors of `store`, `server` and `controllers`.
+ */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../kit/clock.ts';
+import { messageOf } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
+import type { Pki } from '../../server/pki/index.ts';
+import type { Store } from '../../store/index.ts';
+import { CliError } from '../errors.ts';
+import { version } from '../version.ts';
+import type { Listen } from './flags.ts';
+
+export interface ManagerOptions {
+  readonly dataDir: string;
+  readonly listen: Listen;
+  readonly nodeName: string;
+  readonly etcdEndpoints?: readonly string[] | undefined;
+  readonly etcdCaFile?: string | undefined;
+  readonly etcdCertFile?: string | undefined;
+  readonly etcdKeyFile?: string | undefined;
+  readonly controllers?: readonly string[] | undefined;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface Manager {
+  readonly url: string;
+  readonly pki: Pki;
+  /** Resolves to why the manager cannot go on; never rejects. */
+  close(): Promise<void>;
+}
+
+/** Starts a manager; resolves when the API answers. What had been started is stopped again when a part fails. */
+export async function startManager(options: ManagerOptions): Promise<Manager> {
+  const { dataDir, listen, logger, nodeName } = options;
+  const [{ ensurePki }, { startServer, createRecorder }, { createGateway }, { startControllers }, store] =
+    await Promise.all([
+      import('../../server/pki/index.ts'),
+      import('../../server/index.ts'),
+      import('../../server/session/index.ts'),
+      import('../../controllers/index.ts'),
+      import('../../store/index.ts'),
+    ]);
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of closers.splice(0).reverse()) {
+      await step().catch((error: unknown) =>
+        logger.warn({ err: messageOf(error) }, 'stopping a part failed'),
+      );
+    }
+  };
+  try {
+    const pki = await ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
+    const opened = await openEtcd(options, pki, store, closers);
+    const serverName = nodeName;
+    const lease = opened.holdLease(`server-${serverName}`, { identity: serverName });
+    closers.push(() => lease.close());
+    await lease.ready();
+    const { registry } = opened;
+    const clock = systemClock;
+    const gateway = createGateway({
+      registry,
+      serverName,
+      logger: logger.child({ part: 'gateway' }),
+      clock,
+      recordEvent: createRecorder({ registry, clock, logger, component: 'gateway' }),
+    });
+    const controllers = startControllers({
+      store: opened,
+      logger: logger.child({ part: 'controllers' }),
+      identity: serverName,
+      ...(options.controllers === undefined ? {} : { only: options.controllers }),
+    });
+    closers.push(() => controllers.close());
+    const server = await startServer({
+      registry,
+      listen,
+      tls: { ca: pki.ca.cert, cert: pki.server.cert, key: pki.server.key },
+      logger: logger.child({ part: 'api' }),
+      clock,
+      version,
+      sessions: gateway,
+      streams: gateway,
+    }).catch((error: unknown) => {
+      throw listenError(error, listen);
+    });
+    closers.push(
+      () => server.close(),
+      () => gateway.close(),
+    );
+    return { url: server.url, pki, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openEtcd(
+  options: ManagerOptions,
+  pki: Pki,
+  { openStore, superviseEtcd }: typeof import('../../store/index.ts'),
+  closers: (() => Promise<unknown>)[],
+): Promise<Store> {
+  const { dataDir, signal } = options;
+  const logger = options.logger.child({ part: 'store' });
+  const endpoints = options.etcdEndpoints;
+  if (endpoints !== undefined && endpoints.length > 0) {
+    const read = (path: string | undefined): Buffer | undefined =>
+      path === undefined ? undefined : readFileSync(path);
+    const files = {
+      ca: read(options.etcdCaFile),
+      cert: read(options.etcdCertFile),
+      key: read(options.etcdKeyFile),
+    };
+    const tls = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
+    const opened = await openStore(
+      { endpoints, logger, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) },
+      signal,
+    );
+    closers.push(() => opened.close());
+    return opened;
+  }
+  const etcd = await superviseEtcd({
+    dataDir: join(dataDir, 'etcd'),
+    logger: options.logger.child({ part: 'etcd' }),
+    tls: { caFile: pki.ca.certFile, certFile: pki.etcd.certFile, keyFile: pki.etcd.keyFile },
+  });
+  closers.push(() => etcd.stop());
+  const opened = await openStore(
+    {
+      endpoints: etcd.endpoints,
+      logger,
+      tls: {
+        ca: Buffer.from(pki.ca.cert),
+        cert: Buffer.from(pki.etcdClient.cert),
+        key: Buffer.from(pki.etcdClient.key),
+      },
+    },
+    signal,
+  );
+  closers.push(() => opened.close());
+  return opened;
+}
+
+/** Names and addresses that clients may use for a server that listens on `host`. */
+function addressesOf(host: string): string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [host];
+  return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
+}
+
+function listenError(error: unknown, { host, port }: Listen): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new CliError(`${host}:${port} is in use by another process: stop it, or choose another --listen`, {
+      cause: error,
+    });
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    return new CliError(`${host} is not an address of this machine: choose another --listen`, {
+      cause: error,
+    });
+  }
+  return error instanceof Error ? error : new Error(messageOf(error));
+}
