@@ -34,7 +34,7 @@ export const command = defineCommand({
           cert: admin.cert,
           key: admin.key,
         };
-        await mergeContext(context, path);
+        await mergeContext(context, { path });
         note(io, `orc server is up at ${manager.url}; context "orc" in ${path}`);
         await untilAborted(signal);
       } finally {

@@ -40,7 +40,7 @@ export const command = defineCommand({
           cert: admin.cert,
           key: admin.key,
         };
-        await mergeContext(context, path);
+        await mergeContext(context, { path });
         const worker = await startWorker({
           ...flags,
           role: 'manager',
