@@ -1,0 +1,232 @@
+import type { Endpoint, Endpoints, Obj, Revision, Task } from '../../api-schemas/index.ts';
+import type { Cache } from '../../store/types.ts';
+
+/** Objects per delta, so that a big change does not hold up a small one. */
+const deltaLimit = 1_000;
+
+export const keyOf = ({ metadata }: Obj): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+const splitKey = (key: string): readonly [string, string] => {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+};
+
+/** Field owners are of no use to a node. */
+const jsonOf = (object: Obj): string =>
+  JSON.stringify({ ...object, metadata: { ...object.metadata, managedFields: undefined } });
+
+const revisionJson = new WeakMap<Revision, string>();
+const byNode = new WeakMap<Endpoints, ReadonlyMap<string, readonly Endpoint[]>>();
+
+/** A revision goes to many nodes: it is serialised once. */
+function jsonOfRevision(revision: Revision): string {
+  const known = revisionJson.get(revision);
+  if (known !== undefined) return known;
+  const json = jsonOf(revision);
+  revisionJson.set(revision, json);
+  return json;
+}
+
+/** The endpoints of each node. */
+export function endpointsByNode(object: Endpoints): ReadonlyMap<string, readonly Endpoint[]> {
+  const known = byNode.get(object);
+  if (known !== undefined) return known;
+  const grouped = new Map<string, Endpoint[]>();
+  for (const endpoint of object.endpoints ?? []) {
+    const list = grouped.get(endpoint.nodeName);
+    if (list === undefined) grouped.set(endpoint.nodeName, [endpoint]);
+    else list.push(endpoint);
+  }
+  byNode.set(object, grouped);
+  return grouped;
+}
+
+/**
+ * The part of an Endpoints object that a node needs: its ingress ports, and the endpoints the node can reach,
+ * which are its own as long as no network joins the nodes. Undefined when it answers none of the ports.
+ */
+export function endpointsOn(node: string, object: Endpoints | undefined): Endpoints | undefined {
+  const own = object === undefined ? undefined : endpointsByNode(object).get(node);
+  if (object === undefined || own === undefined) return undefined;
+  const ports = (object.ports ?? []).filter(({ mode }) => mode !== 'host');
+  return ports.length === 0 ? undefined : { ...object, ports, endpoints: own };
+}
+
+interface Batch {
+  readonly tasks: string[];
+  readonly revisions: string[];
+  readonly endpoints: string[];
+}
+
+const emptyBatch = (): Batch => ({ tasks: [], revisions: [], endpoints: [] });
+
+/**
+ * What one node has been sent, and what it must still be sent. Changes are kept as names only, and read from
+ * the cache when a frame is made: a node that is slow to read gets the newest state, and costs no memory.
+ */
+export class Feed {
+  readonly node: string;
+  readonly #cache: Cache;
+  #seq = 0;
+  #full = true;
+  readonly #dirtyTasks = new Set<string>();
+  readonly #dirtyEndpoints = new Set<string>();
+  /** Sent tasks and the key of their revision. */
+  readonly #tasks = new Map<string, { readonly revision: string; readonly uid: string }>();
+  /** Revisions of sent tasks; false: not in the cache yet. */
+  readonly #revisions = new Map<string, { users: number; sent: boolean }>();
+  /** What was sent of Endpoints objects. */
+  readonly #endpoints = new Map<string, string>();
+
+  constructor(node: string, cache: Cache) {
+    this.node = node;
+    this.#cache = cache;
+  }
+
+  get dirty(): boolean {
+    return this.#full || this.#dirtyTasks.size > 0 || this.#dirtyEndpoints.size > 0;
+  }
+
+  /** Uid of a task that was sent. */
+  uidOf(key: string): string | undefined {
+    return this.#tasks.get(key)?.uid;
+  }
+
+  markAll(): void {
+    this.#full = true;
+  }
+
+  markTask(key: string): void {
+    this.#dirtyTasks.add(key);
+  }
+
+  markEndpoints(key: string): void {
+    this.#dirtyEndpoints.add(key);
+  }
+
+  /** Sends the tasks of a revision again that was not there when they were sent. */
+  markRevision(key: string): boolean {
+    if (this.#revisions.get(key)?.sent !== false) return false;
+    for (const [task, { revision }] of this.#tasks) if (revision === key) this.#dirtyTasks.add(task);
+    return true;
+  }
+
+  /** The next frame; undefined when the node has all it needs. The caller must send it. */
+  next(): string | undefined {
+    if (this.#full) return this.#fullFrame();
+    const set = emptyBatch();
+    const remove = emptyBatch();
+    const take = (dirty: Set<string>, visit: (key: string) => void): void => {
+      for (const key of dirty) {
+        if (set.tasks.length + remove.tasks.length >= deltaLimit) return;
+        dirty.delete(key);
+        visit(key);
+      }
+    };
+    take(this.#dirtyTasks, (key) => this.#task(key, set, remove));
+    take(this.#dirtyEndpoints, (key) => this.#endpointsOf(key, set, remove));
+    if ([...Object.values(set), ...Object.values(remove)].every((list: string[]) => list.length === 0))
+      return undefined;
+    this.#seq += 1;
+    return `{"type":"assignments","seq":${String(this.#seq)},"full":false,"set":${setJson(set)},"remove":${JSON.stringify(remove)}}`;
+  }
+
+  #fullFrame(): string {
+    this.#full = false;
+    for (const known of [
+      this.#dirtyTasks,
+      this.#dirtyEndpoints,
+      this.#tasks,
+      this.#revisions,
+      this.#endpoints,
+    ])
+      known.clear();
+    const set = emptyBatch();
+    const none = emptyBatch();
+    for (const task of this.#cache.by('Task', 'node', this.node)) this.#task(keyOf(task), set, none);
+    for (const object of this.#cache.list('Endpoints')) this.#endpointsOf(keyOf(object), set, none);
+    this.#seq += 1;
+    return `{"type":"assignments","seq":${String(this.#seq)},"full":true,"set":${setJson(set)}}`;
+  }
+
+  #task(key: string, set: Batch, remove: Batch): void {
+    const task = this.#cache.get('Task', ...splitKey(key));
+    const mine = task?.spec.nodeName === this.node ? task : undefined;
+    const sent = this.#tasks.get(key);
+    const revision =
+      mine === undefined ? undefined : `${mine.metadata.namespace ?? ''}/${mine.spec.revision}`;
+    if (mine !== undefined && revision !== undefined) {
+      if (sent?.revision !== revision) this.#use(revision);
+      this.#sendRevision(revision, set);
+      this.#tasks.set(key, { revision, uid: mine.metadata.uid ?? '' });
+      set.tasks.push(jsonOf(mine));
+    } else if (sent !== undefined) {
+      this.#tasks.delete(key);
+      remove.tasks.push(key);
+    }
+    if (sent !== undefined && sent.revision !== revision) this.#release(sent.revision, remove);
+  }
+
+  #use(key: string): void {
+    const entry = this.#revisions.get(key);
+    if (entry === undefined) this.#revisions.set(key, { users: 1, sent: false });
+    else entry.users += 1;
+  }
+
+  #sendRevision(key: string, set: Batch): void {
+    const entry = this.#revisions.get(key);
+    if (entry === undefined || entry.sent) return;
+    const revision: Revision | undefined = this.#cache.get('Revision', ...splitKey(key));
+    if (revision === undefined) return;
+    entry.sent = true;
+    set.revisions.push(jsonOfRevision(revision));
+  }
+
+  #release(key: string, remove: Batch): void {
+    const entry = this.#revisions.get(key);
+    if (entry === undefined) return;
+    entry.users -= 1;
+    if (entry.users > 0) return;
+    this.#revisions.delete(key);
+    if (entry.sent) remove.revisions.push(key);
+  }
+
+  #endpointsOf(key: string, set: Batch, remove: Batch): void {
+    const object = endpointsOn(this.node, this.#cache.get('Endpoints', ...splitKey(key)));
+    if (object === undefined) {
+      if (this.#endpoints.delete(key)) remove.endpoints.push(key);
+      return;
+    }
+    const content = JSON.stringify([object.metadata.uid, object.ports, object.endpoints]);
+    if (this.#endpoints.get(key) === content) return;
+    this.#endpoints.set(key, content);
+    set.endpoints.push(jsonOf(object));
+  }
+}
+
+const setJson = ({ tasks, revisions, endpoints }: Batch): string =>
+  `{"tasks":[${tasks.join()}],"revisions":[${revisions.join()}],"endpoints":[${endpoints.join()}]}`;
+
+const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * Whether a node must hear of a change of its task. Its own reports come back as changes of `status`: these it
+ * knows, so that only a state set by someone else (`lastReported` is the node's own) is news.
+ */
+export function concernsNode(
+  task: Task,
+  previous: Task | undefined,
+  lastReported: string | undefined,
+): boolean {
+  if (previous === undefined) return true;
+  const { metadata, status } = task;
+  const old = previous.metadata;
+  return (
+    metadata.uid !== old.uid ||
+    metadata.generation !== old.generation ||
+    metadata.deletionTimestamp !== old.deletionTimestamp ||
+    !same(metadata.labels, old.labels) ||
+    !same(metadata.annotations, old.annotations) ||
+    (status?.state !== previous.status?.state && status?.state !== lastReported)
+  );
+}

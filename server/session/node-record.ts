@@ -1,0 +1,68 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Node, NodeStatus } from '../../api-schemas/index.ts';
+import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
+import type { Registry } from '../../store/types.ts';
+
+/** What the Node object says of its session; `server` and `id` are empty while there is none. */
+export type SessionState = NonNullable<NodeStatus['session']>;
+
+/**
+ * The node after a registration, a heartbeat or the session's end (`described` is undefined: what was known
+ * stays); undefined when nothing changes. Conditions are the nodes controller's.
+ */
+export function nextNode(
+  current: Node,
+  described: NodeStatus | undefined,
+  session: SessionState,
+): Node | undefined {
+  const conditions = current.status?.conditions;
+  const status: NodeStatus = {
+    ...(described ?? current.status ?? {}),
+    session,
+    ...(conditions === undefined ? {} : { conditions }),
+  };
+  return isDeepStrictEqual(status, current.status) ? undefined : { ...current, status };
+}
+
+/** Makes the Node object say what the node described, creating it (with `labels`) when there is none. */
+export async function writeNode(
+  registry: Registry,
+  name: string,
+  described: NodeStatus,
+  labels: Readonly<Record<string, string>>,
+  state: SessionState,
+): Promise<void> {
+  const ref = { kind: 'Node', namespace: '', name } as const;
+  for (;;) {
+    try {
+      await registry.modify<Node>(ref, (current) => nextNode(current, described, state));
+      return;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    const metadata = { name, ...(Object.keys(labels).length === 0 ? {} : { labels }) };
+    const bare: Node = { apiVersion: 'orc.dev/v1', kind: 'Node', metadata, spec: {} };
+    try {
+      await registry.create<Node>(nextNode(bare, described, state) ?? bare);
+      return;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+}
+
+/** Says that session `id` of the node is over; does nothing when another one has taken its place. */
+export async function clearSession(
+  registry: Registry,
+  name: string,
+  id: string,
+  ended: SessionState,
+): Promise<void> {
+  try {
+    await registry.modify<Node>({ kind: 'Node', namespace: '', name }, (current) =>
+      current.status?.session?.id === id ? nextNode(current, undefined, ended) : undefined,
+    );
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}

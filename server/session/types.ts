@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
+import type { Clock } from '../../kit/clock.ts';
+import type { Logger } from '../../kit/log.ts';
+import type { Registry } from '../../store/types.ts';
+import type { FrameStream } from './frames.ts';
+
+/** Who sent a request: CN and O of its client certificate. */
+export interface Caller {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+export interface GatewayOptions {
+  readonly registry: Registry;
+  /** Written to `Node.status.session.server`; the server's own Lease is `orc-system/server-<name>`. */
+  readonly serverName: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly recordEvent: (
+    object: Obj,
+    event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string },
+  ) => void;
+  /** Told to agents. Default 3,000; a node that misses three loses its session. */
+  readonly heartbeatMs?: number;
+}
+
+/** The server's end of node sessions, and the streams that run through them. */
+export interface Gateway {
+  /** Paths below `/session/v1`. Answers 403 to who is not a node, 404 to other paths. Never throws. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void;
+  /**
+   * Has the task's agent serve `request`. Throws ApiError: 400 when the task is on no node yet, 503 when
+   * its node has no session here or does not answer within 10 s.
+   */
+  openStream(task: Task, request: StreamRequest, signal?: AbortSignal): Promise<FrameStream>;
+  /** `GET …/tasks/NAME/log`. Answers errors itself as `Status`. Never throws. */
+  handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
+  /** The WebSocket `…/tasks/NAME/exec`. Never throws. */
+  handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
+  /** Names of the nodes whose session this server holds. */
+  connected(): readonly string[];
+  /** Ends all sessions and streams. Node objects keep naming this server: its Lease says that it is gone. */
+  close(): Promise<void>;
+}
+
+/** Group of node certificates, and the prefix of their CN before the node's name. */
+export const nodesGroup = 'system:nodes';
+export const nodeUserPrefix = 'system:node:';
+
+export const sessionPath = '/session/v1';
+export const streamsPath = '/session/v1/streams/';
+/** The agent takes it off through a report that says `gone`. */
+export const containerFinalizer = 'orc.dev/container';
