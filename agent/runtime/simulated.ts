@@ -69,7 +69,12 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
     container.finishedAt = time();
     container.addresses = [];
     if (!isDown)
-      watcher?.wake(container.taskUID, { exitCode, oomKilled: false, finishedAt: container.finishedAt });
+      watcher?.wake(container.taskUID, {
+        exitCode,
+        oomKilled: false,
+        signalled: false,
+        finishedAt: container.finishedAt,
+      });
   }
 
   /** What the image name asks for once the container runs. */

@@ -32,6 +32,8 @@ export interface EngineInfo {
 export interface ContainerExit {
   readonly exitCode: number;
   readonly oomKilled: boolean;
+  /** The engine was told to end it: by `stop` or `kill`, whoever asked, or by its own shutdown. */
+  readonly signalled: boolean;
   /** RFC 3339 */
   readonly finishedAt: string;
 }

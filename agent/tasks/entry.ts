@@ -14,6 +14,8 @@ export interface Entry {
   container: ContainerState | null | undefined;
   /** The container may have changed since it was seen. */
   stale: boolean;
+  /** The engine ended it without our asking, or while it was away from us. */
+  endedOutside: boolean;
   /** A worker is on it; `again` asks it for another round. */
   busy: boolean;
   again: boolean;
@@ -30,6 +32,7 @@ export function newEntry(uid: string, record: TaskRecord): Entry {
     record,
     container: undefined,
     stale: false,
+    endedOutside: false,
     busy: false,
     again: false,
     abort: undefined,
@@ -62,6 +65,7 @@ export function viewOf(entry: Entry, now: number): TaskView {
     hasRevision: entry.revision !== undefined,
     container:
       container ?? (container === undefined && record.containerID !== undefined ? 'unknown' : 'missing'),
+    endedOutside: entry.endedOutside,
     record,
     now,
   };

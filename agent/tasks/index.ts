@@ -108,7 +108,11 @@ export class Tasks {
 
   engineDown(): void {
     this.#engineUp = false;
-    for (const entry of this.#entries.values()) entry.abort?.abort(new Error('the engine went away'));
+    for (const entry of this.#entries.values()) {
+      entry.abort?.abort(new Error('the engine went away'));
+      // What it ends until it is back, it ends by itself.
+      entry.endedOutside ||= entry.container?.status === 'running';
+    }
   }
 
   /** Takes a list of all containers of the node. */
@@ -121,6 +125,7 @@ export class Tasks {
       if (entry.busy) entry.stale = true;
       else if (seen !== undefined) see(entry, seen);
       else if (entry.container) entry.container = undefined;
+      if (seen?.status === 'running') entry.endedOutside = false;
       this.#wake(entry);
     }
     this.#strays = byUID;
@@ -133,7 +138,9 @@ export class Tasks {
     if (entry === undefined) return;
     if (exit !== undefined && entry.container) {
       const { pid: _pid, ...rest } = entry.container;
-      see(entry, { ...rest, ...exit, status: 'exited', addresses: [], ports: [] });
+      const { signalled, ...how } = exit;
+      entry.endedOutside ||= signalled;
+      see(entry, { ...rest, ...how, status: 'exited', addresses: [], ports: [] });
     } else entry.stale = true;
     this.#wake(entry);
   }

@@ -11,6 +11,8 @@ export interface TaskView {
   readonly hasRevision: boolean;
   /** `unknown`: there should be one and the last look did not show it. `missing`: the engine says there is none. */
   readonly container: ContainerState | 'unknown' | 'missing';
+  /** The engine ended the container without our asking: `docker stop`, or its own shutdown. */
+  readonly endedOutside?: boolean;
   readonly record: TaskRecord;
   /** ms since the epoch */
   readonly now: number;
@@ -57,9 +59,19 @@ export function plan(view: TaskView): Step {
     case 'running':
       return run(record, container);
     case 'exited':
-      return report(finished(container, record));
+      return report(
+        view.endedOutside && container.exitCode === 0
+          ? finished(container, record, 'Failed', endedOutside)
+          : finished(container, record),
+      );
   }
 }
+
+/** A clean exit that nobody of ours asked for is no completion. */
+const endedOutside = {
+  reason: 'StoppedOutside',
+  message: 'something else than orc stopped the container: docker stop, or the engine when it went down',
+};
 
 /** Of a task that is deleted or not ours: no container may be left. */
 function clear({ task, container, record }: TaskView): Step {

@@ -7,12 +7,14 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tar } from './tar.ts';
 
-const script = join(import.meta.dirname, 'engine.sh');
+const here = dirname(fileURLToPath(import.meta.url));
+const script = join(here, 'engine.sh');
 
 export interface EngineOptions {
   /** `20`, `26` or `28`; the machine's own dockerd when absent. Default: `$ORC_TEST_ENGINE`. */
@@ -147,7 +149,7 @@ function usrOf(version: string | undefined): string | undefined {
   } catch {
     // No engine of its own on this machine.
   }
-  const root = execFileSync('bash', [join(import.meta.dirname, 'engine-root.sh'), version], {
+  const root = execFileSync('bash', [join(here, 'engine-root.sh'), version], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -9,7 +9,9 @@ interface EngineEvent {
 }
 
 /** Health probes make three exec events each: only what changes a task is asked for. */
-const actions = ['start', 'die', 'oom', 'health_status', 'destroy'];
+const actions = ['start', 'die', 'kill', 'oom', 'health_status', 'destroy'];
+
+const endingSignals = new Set(['2', '3', '9', '15', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGTERM']);
 
 /**
  * Follows the events of a node's containers. Resolves when the engine has accepted the stream. `onDown` is called once,
@@ -35,6 +37,7 @@ export async function watchEvents(
     onDown(error);
   };
   const oom = new Set<string>();
+  const signalled = new Set<string>();
   let rest = '';
   stream.on('data', (chunk: Buffer) => {
     const lines = (rest + chunk.toString('utf8')).split('\n');
@@ -48,11 +51,18 @@ export async function watchEvents(
   function deliver(event: EngineEvent): void {
     const { ID: id = '', Attributes: attributes = {} } = event.Actor ?? {};
     const uid = attributes[label.taskUID];
+    if (event.Action === 'kill') {
+      // A kill comes before its `die`; signals such as SIGHUP only ask for a reload.
+      if (endingSignals.has(attributes['signal'] ?? '')) signalled.add(id);
+      return;
+    }
     if (event.Action === 'oom') oom.add(id);
+    if (event.Action === 'destroy') signalled.delete(id);
     if (event.Action !== 'die') return onWake(uid);
     onWake(uid, {
       exitCode: Number(attributes['exitCode'] ?? 0),
       oomKilled: oom.delete(id),
+      signalled: signalled.delete(id),
       finishedAt: new Date((event.timeNano ?? 0) / 1e6).toISOString(),
     });
   }
