@@ -15,12 +15,15 @@ export interface Connection {
 
 /** Reads the configuration and dials nothing yet. Throws with the remedy when there is no usable context. */
 export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
-  const timeoutMs = flags.requestTimeout === undefined ? undefined : duration(flags.requestTimeout, '--request-timeout');
+  const timeoutMs =
+    flags.requestTimeout === undefined ? undefined : duration(flags.requestTimeout, '--request-timeout');
   const context = await loadContext({
     path: configPath(io.env as NodeJS.ProcessEnv),
     ...(flags.context === undefined ? {} : { context: flags.context }),
   }).catch((error: unknown) => {
-    throw error instanceof Error && error.name === 'ConfigError' ? new CliError(error.message, { cause: error }) : error;
+    throw error instanceof Error && error.name === 'ConfigError'
+      ? new CliError(error.message, { cause: error })
+      : error;
   });
   const endpoints = flags.server === undefined ? context.endpoints : [serverUrl(flags.server)];
   const client = new Client({
@@ -43,7 +46,11 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
 }
 
 /** Every request of this client waits as `--request-timeout` says and is shown with `--verbose`. */
-function tuneRequests(client: Client, timeoutMs: number | undefined, trace: ((line: string) => void) | undefined): void {
+function tuneRequests(
+  client: Client,
+  timeoutMs: number | undefined,
+  trace: ((line: string) => void) | undefined,
+): void {
   const { transport } = client;
   const request = transport.request.bind(transport);
   transport.request = async (options) => {

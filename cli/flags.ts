@@ -4,11 +4,23 @@ import { usageError } from './errors.ts';
 
 export const selectorFlags = <A>(yargs: Argv<A>) =>
   yargs
-    .option('selector', { alias: 'l', type: 'string', describe: 'Only objects with these labels, e.g. app=web,tier!=db' })
-    .option('field-selector', { type: 'string', describe: 'Only objects with these fields, e.g. metadata.name=web' });
+    .option('selector', {
+      alias: 'l',
+      type: 'string',
+      describe: 'Only objects with these labels, e.g. app=web,tier!=db',
+    })
+    .option('field-selector', {
+      type: 'string',
+      describe: 'Only objects with these fields, e.g. metadata.name=web',
+    });
 
 export const allNamespacesFlag = <A>(yargs: Argv<A>) =>
-  yargs.option('all-namespaces', { alias: 'A', type: 'boolean', default: false, describe: 'Look in all namespaces' });
+  yargs.option('all-namespaces', {
+    alias: 'A',
+    type: 'boolean',
+    default: false,
+    describe: 'Look in all namespaces',
+  });
 
 export const fileFlags = <A>(yargs: Argv<A>) =>
   yargs
@@ -20,18 +32,30 @@ export const fileFlags = <A>(yargs: Argv<A>) =>
       defaultDescription: 'none',
       describe: 'File, directory, pattern, http(s) address, or - for standard input; may be repeated',
     })
-    .option('recursive', { alias: 'R', type: 'boolean', default: false, describe: 'Look into subdirectories too' });
+    .option('recursive', {
+      alias: 'R',
+      type: 'boolean',
+      default: false,
+      describe: 'Look into subdirectories too',
+    });
 
 export const waitFlags = <A>(yargs: Argv<A>) =>
   yargs
-    .option('wait', { type: 'boolean', describe: 'Wait until done (default: in a terminal); --no-wait does not' })
-    .option('timeout', { type: 'string', default: '5m', describe: 'Longest wait, e.g. 90s, 10m (0: do not wait at all)' });
+    .option('wait', {
+      type: 'boolean',
+      describe: 'Wait until done (default: in a terminal); --no-wait does not',
+    })
+    .option('timeout', {
+      type: 'string',
+      default: '5m',
+      describe: 'Longest wait, e.g. 90s, 10m (0: do not wait at all)',
+    });
 
 export const dryRunFlag = <A>(yargs: Argv<A>) =>
   yargs.option('dry-run', {
     type: 'string',
     choices: ['none', 'client', 'server'] as const,
-    default: 'none',
+    default: 'none' as 'none' | 'client' | 'server',
     describe: 'Change nothing: only check here (client), or have the server decide all but storing (server)',
   });
 

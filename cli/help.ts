@@ -35,7 +35,10 @@ export async function commandHelp(name: string, command: Command, columns: numbe
 }
 
 export function unknownCommand(name: string): CliError {
-  const near = nearest(name, entries.map((e) => e.name));
+  const near = nearest(
+    name,
+    entries.map((e) => e.name),
+  );
   return usageError(
     `unknown command "${name}"`,
     near === undefined ? '`orc --help` lists all commands' : `did you mean \`orc ${near}\`?`,

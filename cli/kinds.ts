@@ -91,5 +91,7 @@ export function selectNamed(words: readonly string[]): readonly NamedRef[] {
 export const label = (def: Pick<KindDef, 'singular'>, name: string): string => `${def.singular}/${name}`;
 
 /** The namespace of a request for `def`: none for kinds of the whole cluster. */
-export const scopeOf = (def: Pick<KindDef, 'namespaced'>, namespace: string): { readonly namespace?: string } =>
-  def.namespaced ? { namespace } : {};
+export const scopeOf = (
+  def: Pick<KindDef, 'namespaced'>,
+  namespace: string,
+): { readonly namespace?: string } => (def.namespaced ? { namespace } : {});

@@ -12,13 +12,21 @@ interface MarkArgs {
 
 type MarkSpec = Pick<CommandSpec<MarkArgs>, 'describe' | 'examples'>;
 
-export const markCommand = (field: 'labels' | 'annotations', { describe, examples }: MarkSpec): CommandSpec<MarkArgs> => ({
+export const markCommand = (
+  field: 'labels' | 'annotations',
+  { describe, examples }: MarkSpec,
+): CommandSpec<MarkArgs> => ({
   positionals: '<what..>',
   describe,
   examples,
   options: (yargs: Argv) =>
     yargs
-      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'KIND NAME… or KIND/NAME…, then key=value or key-' })
+      .positional('what', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'KIND NAME… or KIND/NAME…, then key=value or key-',
+      })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Change values that are there' }),
 
   async run(context, args) {
@@ -28,22 +36,42 @@ export const markCommand = (field: 'labels' | 'annotations', { describe, example
       const ref = { ...scopeOf(def, namespace), name };
       const { metadata } = await client.get(def.kind, ref, context.signal);
       const now = metadata[field] ?? {};
-      const taken = Object.entries(changes).find(([k, v]) => v !== null && now[k] !== undefined && now[k] !== v);
+      const taken = Object.entries(changes).find(
+        ([k, v]) => v !== null && now[k] !== undefined && now[k] !== v,
+      );
       if (taken !== undefined && !args.overwrite) {
-        throw new CliError(`${label(def, name)} already has ${taken[0]}=${now[taken[0]] ?? ''}`, { remedy: 'change it with --overwrite' });
+        throw new CliError(`${label(def, name)} already has ${taken[0]}=${now[taken[0]] ?? ''}`, {
+          remedy: 'change it with --overwrite',
+        });
       }
-      const same = Object.entries(changes).every(([k, v]) => (v === null ? now[k] === undefined : now[k] === v));
-      if (!same) await client.patch(def.kind, ref, 'merge', { metadata: { [field]: changes } }, { fieldManager: 'orc-cli', signal: context.signal });
-      say(context.io, `${label(def, name)} ${same ? 'unchanged' : field === 'labels' ? 'labeled' : 'annotated'}`);
+      const same = Object.entries(changes).every(([k, v]) =>
+        v === null ? now[k] === undefined : now[k] === v,
+      );
+      if (!same)
+        await client.patch(
+          def.kind,
+          ref,
+          'merge',
+          { metadata: { [field]: changes } },
+          { fieldManager: 'orc-cli', signal: context.signal },
+        );
+      say(
+        context.io,
+        `${label(def, name)} ${same ? 'unchanged' : field === 'labels' ? 'labeled' : 'annotated'}`,
+      );
     }
   },
 });
 
 /** `null` removes a key. */
-function splitWords(words: readonly string[]): { objects: readonly string[]; changes: Readonly<Record<string, string | null>> } {
+function splitWords(words: readonly string[]): {
+  objects: readonly string[];
+  changes: Readonly<Record<string, string | null>>;
+} {
   const isChange = (word: string): boolean => word.includes('=') || word.endsWith('-');
   const first = words.findIndex(isChange);
-  if (first < 1) throw usageError('give objects, then key=value or key-', 'e.g. `orc label node node-b zone=eu`');
+  if (first < 1)
+    throw usageError('give objects, then key=value or key-', 'e.g. `orc label node node-b zone=eu`');
   const changes: Record<string, string | null> = {};
   for (const word of words.slice(first)) {
     if (!isChange(word)) throw usageError(`"${word}" is not key=value or key-`);

@@ -43,7 +43,9 @@ export function splitCommand(argv: readonly string[]): Split {
 export function parserOf(name: string, command: Command): Argv {
   const parser = yargs()
     .scriptName('orc')
-    .usage(`Usage: orc ${name}${command.positionals === '' ? '' : ` ${command.positionals}`} [flags]\n\n${command.describe}`)
+    .usage(
+      `Usage: orc ${name}${command.positionals === '' ? '' : ` ${command.positionals}`} [flags]\n\n${command.describe}`,
+    )
     .parserConfiguration({
       'populate--': true,
       'greedy-arrays': false,
@@ -58,11 +60,34 @@ export function parserOf(name: string, command: Command): Argv {
     .strict();
   return command
     .options(parser as Argv)
-    .option('namespace', { alias: 'n', type: 'string', describe: "Namespace (default: the context's)", group: 'Global flags:' })
-    .option('context', { type: 'string', describe: 'Context of the configuration file', group: 'Global flags:' })
-    .option('server', { type: 'string', describe: 'Address of the API server, instead of the context’s', group: 'Global flags:' })
-    .option('request-timeout', { type: 'string', describe: 'Longest wait for one answer, e.g. 10s (0: for ever)', group: 'Global flags:' })
-    .option('verbose', { alias: 'v', type: 'boolean', default: false, describe: 'Show requests and stack traces', group: 'Global flags:' })
+    .option('namespace', {
+      alias: 'n',
+      type: 'string',
+      describe: "Namespace (default: the context's)",
+      group: 'Global flags:',
+    })
+    .option('context', {
+      type: 'string',
+      describe: 'Context of the configuration file',
+      group: 'Global flags:',
+    })
+    .option('server', {
+      type: 'string',
+      describe: 'Address of the API server, instead of the context’s',
+      group: 'Global flags:',
+    })
+    .option('request-timeout', {
+      type: 'string',
+      describe: 'Longest wait for one answer, e.g. 10s (0: for ever)',
+      group: 'Global flags:',
+    })
+    .option('verbose', {
+      alias: 'v',
+      type: 'boolean',
+      default: false,
+      describe: 'Show requests and stack traces',
+      group: 'Global flags:',
+    })
     .option('help', { alias: 'h', type: 'boolean', describe: 'Show this', group: 'Global flags:' }) as Argv;
 }
 
@@ -138,7 +163,8 @@ const valueFlagsOfExec = new Set(['--slot', '--user', '-u', '--workdir', '--env'
 
 function badUsage(name: string, message: string, known: readonly string[]): CliError {
   const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ')[0];
-  if (unknown === undefined) return usageError(lowerFirst(message.split('\n')[0] ?? message), `see \`orc ${name} --help\``);
+  if (unknown === undefined)
+    return usageError(lowerFirst(message.split('\n')[0] ?? message), `see \`orc ${name} --help\``);
   if (!known.includes(unknown) && /^[a-z]/i.test(unknown) && unknown.length > 0) {
     const near = nearest(unknown, known);
     return usageError(

@@ -29,7 +29,10 @@ export async function run(argv: readonly string[], process: Process): Promise<Ex
   }
 }
 
-async function dispatch(argv: readonly string[], { io, signal, clock = systemClock }: Process): Promise<number> {
+async function dispatch(
+  argv: readonly string[],
+  { io, signal, clock = systemClock }: Process,
+): Promise<number> {
   const { name, rest, help } = splitCommand(argv);
   if (name === undefined) {
     if (argv.includes('--version')) return dispatch(['version', '--client'], { io, signal, clock });

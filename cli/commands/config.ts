@@ -21,7 +21,11 @@ export const command = defineCommand({
     yargs
       .positional('action', { choices: actions, demandOption: true, describe: 'What to do' })
       .positional('name', { type: 'string', describe: 'Context, or namespace' })
-      .option('headers', { type: 'boolean', default: true, describe: 'Print column names; --no-headers leaves them out' })
+      .option('headers', {
+        type: 'boolean',
+        default: true,
+        describe: 'Print column names; --no-headers leaves them out',
+      })
       .option('output', { alias: 'o', type: 'string', choices: ['name'] as const, describe: 'How to print' }),
 
   async run(context, { action, name, headers, output }) {
@@ -58,7 +62,9 @@ function required(name: string | undefined, action: string): string {
 function current(config: KubeConfig, path: string): string {
   const name = config['current-context'];
   if (name !== undefined && name !== '') return name;
-  throw new CliError(`no current context in ${path}`, { remedy: 'start a cluster with `orc up`, or choose one: `orc config use-context NAME`' });
+  throw new CliError(`no current context in ${path}`, {
+    remedy: 'start a cluster with `orc up`, or choose one: `orc config use-context NAME`',
+  });
 }
 
 function unknownContext(name: string, config: KubeConfig, path: string): CliError {

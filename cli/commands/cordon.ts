@@ -7,7 +7,12 @@ export const command = defineCommand({
   describe: 'Take no new tasks on a node; what runs there stays.',
   examples: [['orc cordon node-b', 'No new tasks on node-b']],
   options: (yargs) =>
-    yargs.positional('nodes', { type: 'string', array: true, demandOption: true, describe: 'Names of nodes' }),
+    yargs.positional('nodes', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'Names of nodes',
+    }),
 
   async run(context, { nodes }) {
     const { client } = await context.connect();

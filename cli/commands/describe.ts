@@ -13,14 +13,20 @@ import { valueAt } from '../output/rows.ts';
 
 export const command = defineCommand({
   positionals: '<what..>',
-  describe: 'Explain an object: what is wrong and what to do, its spec in words, conditions, tasks and events.',
+  describe:
+    'Explain an object: what is wrong and what to do, its spec in words, conditions, tasks and events.',
   examples: [
     ['orc describe service web', 'One service, its tasks and their reasons'],
     ['orc describe stack/hello', 'A stack and its services'],
     ['orc describe node', 'All nodes'],
   ],
   options: (yargs) =>
-    selectorFlags(yargs).positional('what', { type: 'string', array: true, demandOption: true, describe: 'KIND [NAME…] or KIND/NAME…' }),
+    selectorFlags(yargs).positional('what', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'KIND [NAME…] or KIND/NAME…',
+    }),
 
   async run(context, args) {
     const { client, namespace } = await context.connect();
@@ -28,7 +34,10 @@ export const command = defineCommand({
     const found: { def: KindDef; object: Obj }[] = [];
     if (selection.kind === 'named') {
       for (const { def, name } of selection.refs) {
-        found.push({ def, object: await client.get(def.kind, { ...scopeOf(def, namespace), name }, context.signal) });
+        found.push({
+          def,
+          object: await client.get(def.kind, { ...scopeOf(def, namespace), name }, context.signal),
+        });
       }
     } else {
       for (const def of selection.defs) {
@@ -41,7 +50,11 @@ export const command = defineCommand({
       }
     }
     if (found.length === 0) throw new CliError(`nothing to describe in ${namespace} namespace`);
-    const page = { now: context.clock.now(), columns: Math.max(60, Math.min(context.io.columns(), 140)), palette: paletteFor(context.io.color) };
+    const page = {
+      now: context.clock.now(),
+      columns: Math.max(60, Math.min(context.io.columns(), 140)),
+      palette: paletteFor(context.io.color),
+    };
     for (const [i, { def, object }] of found.entries()) {
       if (i > 0) say(context.io, `\n${'-'.repeat(20)} ${label(def, object.metadata.name)}\n`);
       for (const line of renderDescription(await gather(client, def, object), page)) say(context.io, line);
@@ -61,13 +74,17 @@ async function gather(client: Client, def: KindDef, object: Obj): Promise<Descri
 
 async function relatedOf(client: Client, hint: RelatedHint, object: Obj): Promise<Related> {
   const def = resolveKind(hint.kind);
-  const { items } = await client.list(hint.kind, object.metadata.namespace === undefined ? {} : { namespace: object.metadata.namespace });
+  const { items } = await client.list(
+    hint.kind,
+    object.metadata.namespace === undefined ? {} : { namespace: object.metadata.namespace },
+  );
   const objects = (items as readonly Obj[]).filter((other) => isRelated(hint.by, object, other));
   return { def, objects };
 }
 
 function isRelated(by: RelatedHint['by'], object: Obj, other: Obj): boolean {
-  if (by === 'owner') return other.metadata.ownerReferences?.some((o) => o.uid === object.metadata.uid) ?? false;
+  if (by === 'owner')
+    return other.metadata.ownerReferences?.some((o) => o.uid === object.metadata.uid) ?? false;
   if (by === 'name') return other.metadata.name === object.metadata.name;
   return valueAt(other, by.field) === object.metadata.name;
 }

@@ -20,7 +20,11 @@ export const command = defineCommand({
   options: (yargs) =>
     yargs
       .positional('node', { type: 'string', demandOption: true, describe: 'Name of the node' })
-      .option('wait', { type: 'boolean', default: true, describe: 'Wait until no task is left; --no-wait does not' })
+      .option('wait', {
+        type: 'boolean',
+        default: true,
+        describe: 'Wait until no task is left; --no-wait does not',
+      })
       .option('timeout', { type: 'string', default: '10m', describe: 'Longest wait' }),
 
   async run(context, args) {
@@ -33,21 +37,44 @@ export const command = defineCommand({
   },
 });
 
-async function waitEmpty(context: Context, { client }: Connection, name: string, timeoutMs: number): Promise<ExitCode> {
-  const tasks = startInformer(client, 'Task', { fieldSelector: `spec.nodeName=${name}` }, { onChange: () => wait.wake() });
+async function waitEmpty(
+  context: Context,
+  { client }: Connection,
+  name: string,
+  timeoutMs: number,
+): Promise<ExitCode> {
+  const tasks = startInformer(
+    client,
+    'Task',
+    { fieldSelector: `spec.nodeName=${name}` },
+    { onChange: () => wait.wake() },
+  );
   let synced = false;
   const left = (): readonly Task[] => tasks.list().filter(isAlive);
-  const wait = live(context, timeoutMs, () => ({ done: synced && left().length === 0, lines: synced ? linesOf(name, left()) : [] }));
-  tasks.synced.then(() => {
-    synced = true;
-    wait.wake();
-  }, () => undefined);
+  const wait = live(context, timeoutMs, () => ({
+    done: synced && left().length === 0,
+    lines: synced ? linesOf(name, left()) : [],
+  }));
+  tasks.synced.then(
+    () => {
+      synced = true;
+      wait.wake();
+    },
+    () => undefined,
+  );
   const code = await wait.ended;
   tasks.stop();
   if (code === 0) say(context.io, `node/${name} drained`);
-  if (code === 130) note(context.io, `\nInterrupted: the drain continues in the cluster. Look with \`orc describe node/${name}\`.`);
+  if (code === 130)
+    note(
+      context.io,
+      `\nInterrupted: the drain continues in the cluster. Look with \`orc describe node/${name}\`.`,
+    );
   if (code === 3) {
-    note(context.io, `error: node/${name} still has ${String(left().length)} tasks after the timeout; the drain goes on`);
+    note(
+      context.io,
+      `error: node/${name} still has ${String(left().length)} tasks after the timeout; the drain goes on`,
+    );
     note(context.io, `hint: \`orc describe node/${name}\` says more`);
   }
   return code;
@@ -63,9 +90,14 @@ function linesOf(name: string, tasks: readonly Task[]): string[] {
   if (tasks.length === 0) return [];
   const lines = tasks.slice(0, maxShown).map((task) => {
     const words = wordsOf(task);
-    const state = task.spec.desiredState === 'Shutdown' ? 'stopping' : (task.status?.state ?? 'New').toLowerCase();
+    const state =
+      task.spec.desiredState === 'Shutdown' ? 'stopping' : (task.status?.state ?? 'New').toLowerCase();
     return `  ${task.metadata.namespace ?? ''}/${task.metadata.name}  ${state}${words === undefined ? '' : `  ${words}`}`;
   });
   const more = tasks.length - maxShown;
-  return [`node/${name}  ${String(tasks.length)} tasks left`, ...lines, ...(more > 0 ? [`  and ${String(more)} more`] : [])];
+  return [
+    `node/${name}  ${String(tasks.length)} tasks left`,
+    ...lines,
+    ...(more > 0 ? [`  and ${String(more)} more`] : []),
+  ];
 }

@@ -18,7 +18,11 @@ export const command = defineCommand({
       .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'Go on showing new events' })
       .option('for', { type: 'string', describe: 'Only events about KIND/NAME' })
       .option('types', { type: 'string', describe: 'Only these types: Normal, Warning' })
-      .option('headers', { type: 'boolean', default: true, describe: 'Print column names; --no-headers leaves them out' }),
+      .option('headers', {
+        type: 'boolean',
+        default: true,
+        describe: 'Print column names; --no-headers leaves them out',
+      }),
 
   async run(context, args) {
     const { client, namespace } = await context.connect();
@@ -35,13 +39,21 @@ export const command = defineCommand({
     const print = (events: readonly Event[]): void => {
       if (events.length === 0) return;
       const rows = [...events].sort(oldestFirst).map((e) => row(e, args.allNamespaces, clock.now()));
-      const head = [...(args.allNamespaces ? ['NAMESPACE'] : []), 'LAST SEEN', 'TYPE', 'REASON', 'OBJECT', 'MESSAGE'];
+      const head = [
+        ...(args.allNamespaces ? ['NAMESPACE'] : []),
+        'LAST SEEN',
+        'TYPE',
+        'REASON',
+        'OBJECT',
+        'MESSAGE',
+      ];
       for (const line of writer.rows(header ? [head, ...rows] : rows)) say(io, line);
       header = false;
     };
     if (!args.watch) {
       const events = (await client.list('Event', scope)).items.filter(wanted);
-      if (events.length === 0) note(io, args.allNamespaces ? 'No events found.' : `No events found in ${namespace} namespace.`);
+      if (events.length === 0)
+        note(io, args.allNamespaces ? 'No events found.' : `No events found in ${namespace} namespace.`);
       return print(events);
     }
     for await (const change of client.watch('Event', scope)) {

@@ -13,17 +13,28 @@ export const command = defineCommand({
     ['orc exec --slot 2 service/web env', 'In the task of slot 2'],
     ['tar c . | orc exec -i task/web-1-x2f5k -- tar x -C /srv', 'With standard input'],
   ],
-  epilog: 'The exit code is that of the command. Flags of orc stand before the target; all behind it belongs to the command.',
+  epilog:
+    'The exit code is that of the command. Flags of orc stand before the target; all behind it belongs to the command.',
   passThrough: true,
   options: (yargs) =>
     yargs
-      .positional('target', { type: 'string', demandOption: true, describe: 'TASK, task/NAME, service/NAME or NAME' })
+      .positional('target', {
+        type: 'string',
+        demandOption: true,
+        describe: 'TASK, task/NAME, service/NAME or NAME',
+      })
       .option('stdin', { alias: 'i', type: 'boolean', default: false, describe: 'Pass standard input' })
       .option('tty', { alias: 't', type: 'boolean', default: false, describe: 'Give the command a terminal' })
       .option('slot', { type: 'string', describe: 'Which slot of a service (for a global one: which node)' })
       .option('user', { alias: 'u', type: 'string', describe: 'Run as this user (name or uid, with :group)' })
       .option('workdir', { type: 'string', describe: 'Run in this directory' })
-      .option('env', { alias: 'e', type: 'string', array: true, default: [] as string[], describe: 'NAME=value, may be repeated' }),
+      .option('env', {
+        alias: 'e',
+        type: 'string',
+        array: true,
+        default: [] as string[],
+        describe: 'NAME=value, may be repeated',
+      }),
 
   async run(context, args) {
     const words = ((args as { '--'?: readonly (string | number)[] })['--'] ?? []).map(String);
@@ -48,7 +59,12 @@ export const command = defineCommand({
   },
 });
 
-async function attach({ io, signal }: Context, session: ExecSession, stdin: boolean, tty: boolean): Promise<number> {
+async function attach(
+  { io, signal }: Context,
+  session: ExecSession,
+  stdin: boolean,
+  tty: boolean,
+): Promise<number> {
   const restore = tty ? rawTerminal(io, session) : () => undefined;
   try {
     session.stdout.pipe(io.stdout, { end: false });

@@ -24,14 +24,18 @@ export const command = defineCommand({
   run({ io }, { path, recursive }) {
     const [word = '', ...steps] = path.split('.');
     const def = resolveKind(word);
-    const schema = steps.reduce((at, step, i) => child(at, step, [word, ...steps.slice(0, i)].join('.')), def.schema);
+    const schema = steps.reduce(
+      (at, step, i) => child(at, step, [word, ...steps.slice(0, i)].join('.')),
+      def.schema,
+    );
     const palette = paletteFor(io.color);
     const columns = Math.max(50, Math.min(io.columns(), 100));
     say(io, `${palette.bold('KIND:')}     ${def.kind}`);
     say(io, `${palette.bold('VERSION:')}  ${def.apiVersion}`);
     if (steps.length > 0) say(io, `${palette.bold('FIELD:')}    ${steps.at(-1) ?? ''} <${typeOf(schema)}>`);
     say(io, `\n${palette.bold('DESCRIPTION:')}`);
-    for (const line of describeLines(schema)) for (const part of wrap(line, columns - 4)) say(io, `    ${part}`);
+    for (const line of describeLines(schema))
+      for (const part of wrap(line, columns - 4)) say(io, `    ${part}`);
     const fields = fieldList(schema, { recursive, columns, palette });
     if (fields.length > 0) say(io, `\n${palette.bold('FIELDS:')}`);
     for (const line of fields) say(io, line);

@@ -27,14 +27,31 @@ export const command = defineCommand({
   epilog: '`orc api-resources` lists the kinds and their short names.',
   options: (yargs) =>
     allNamespacesFlag(selectorFlags(yargs))
-      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'KIND [NAME…], KIND/NAME…, KIND,KIND or all' })
+      .positional('what', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'KIND [NAME…], KIND/NAME…, KIND,KIND or all',
+      })
       .option('output', { alias: 'o', type: 'string', choices: outputs, describe: 'How to print' })
       .option('watch', { alias: 'w', type: 'boolean', default: false, describe: 'Go on showing changes' })
       .option('sort-by', { type: 'string', describe: 'Field to sort by, e.g. .metadata.creationTimestamp' })
-      .option('headers', { type: 'boolean', default: true, describe: 'Print column names; --no-headers leaves them out' })
+      .option('headers', {
+        type: 'boolean',
+        default: true,
+        describe: 'Print column names; --no-headers leaves them out',
+      })
       .option('show-labels', { type: 'boolean', default: false, describe: 'Add a column with all labels' })
-      .option('show-managed-fields', { type: 'boolean', default: false, describe: 'Keep metadata.managedFields in YAML and JSON' })
-      .option('ignore-not-found', { type: 'boolean', default: false, describe: 'A missing object is no error' }),
+      .option('show-managed-fields', {
+        type: 'boolean',
+        default: false,
+        describe: 'Keep metadata.managedFields in YAML and JSON',
+      })
+      .option('ignore-not-found', {
+        type: 'boolean',
+        default: false,
+        describe: 'A missing object is no error',
+      }),
 
   async run(context, args) {
     const connection = await context.connect();
@@ -61,15 +78,20 @@ export const command = defineCommand({
     }
     const answers: Answer[] = [];
     for (const def of selection.defs) {
-      answers.push(await read(connection, def, { ...list, ...namespaceOf(connection, def, options) }, options));
+      answers.push(
+        await read(connection, def, { ...list, ...namespaceOf(connection, def, options) }, options),
+      );
     }
     return print(context, connection, answers, options);
   },
 });
 
 const isTable = (options: PrintOptions): boolean => options.output === undefined || options.output === 'wide';
-const namespaceOf = ({ namespace }: Connection, def: KindDef, { allNamespaces }: PrintOptions): { namespace?: string } =>
-  allNamespaces ? {} : scopeOf(def, namespace);
+const namespaceOf = (
+  { namespace }: Connection,
+  def: KindDef,
+  { allNamespaces }: PrintOptions,
+): { namespace?: string } => (allNamespaces ? {} : scopeOf(def, namespace));
 
 async function read(
   { client }: Connection,
@@ -79,14 +101,23 @@ async function read(
 ): Promise<Answer> {
   const kind: KindName = def.kind;
   if (isTable(options)) {
-    const table = await client.table(kind, { ...list, ...(options.sortBy === undefined ? {} : { includeObject: 'Object' }) });
+    const table = await client.table(kind, {
+      ...list,
+      ...(options.sortBy === undefined ? {} : { includeObject: 'Object' }),
+    });
     return { def, table };
   }
-  if (list.name !== undefined) return { def, objects: [await client.get(kind, { ...list, name: list.name }, list.signal)] };
+  if (list.name !== undefined)
+    return { def, objects: [await client.get(kind, { ...list, name: list.name }, list.signal)] };
   return { def, objects: (await client.list(kind, list)).items as readonly Obj[] };
 }
 
-function print({ io }: Context, { namespace }: Connection, answers: readonly Answer[], options: PrintOptions): number {
+function print(
+  { io }: Context,
+  { namespace }: Connection,
+  answers: readonly Answer[],
+  options: PrintOptions,
+): number {
   if (!isTable(options)) return printObjects(io, answers, options);
   if (!printTables(io, answers, options)) {
     const scoped = answers.some((a) => a.def.namespaced) && !options.allNamespaces;
@@ -107,7 +138,14 @@ async function getNamed(
   const errors: unknown[] = [];
   for (const { def, name } of refs) {
     try {
-      answers.push(await read(connection, def, { ...scopeOf(def, connection.namespace), name, signal: context.signal }, options));
+      answers.push(
+        await read(
+          connection,
+          def,
+          { ...scopeOf(def, connection.namespace), name, signal: context.signal },
+          options,
+        ),
+      );
     } catch (error) {
       if ((error as { reason?: string }).reason !== 'NotFound') throw error;
       if (!ignoreNotFound) errors.push(error);
@@ -128,7 +166,8 @@ function selectOne(selection: ReturnType<typeof select>): One {
   const all: readonly One[] =
     selection.kind === 'named' ? selection.refs : selection.defs.map((def) => ({ def, name: undefined }));
   const [one] = all;
-  if (one === undefined || all.length > 1) throw usageError('--watch follows one kind or one object at a time');
+  if (one === undefined || all.length > 1)
+    throw usageError('--watch follows one kind or one object at a time');
   return one;
 }
 
@@ -140,14 +179,17 @@ async function watch(
   list: ListOptions,
   options: PrintOptions,
 ): Promise<number> {
-  const fields = [list.fieldSelector, name === undefined ? undefined : `metadata.name=${name}`].filter((f) => f !== undefined);
+  const fields = [list.fieldSelector, name === undefined ? undefined : `metadata.name=${name}`].filter(
+    (f) => f !== undefined,
+  );
   const scope: ListOptions = {
     ...list,
     ...namespaceOf(connection, def, options),
     ...(fields.length === 0 ? {} : { fieldSelector: fields.join(',') }),
   };
   // A name that is not there is an error before it is a wait.
-  if (name !== undefined) await connection.client.get(def.kind, { ...scopeOf(def, connection.namespace), name }, context.signal);
+  if (name !== undefined)
+    await connection.client.get(def.kind, { ...scopeOf(def, connection.namespace), name }, context.signal);
   if (isTable(options)) await watchTable(context.io, connection.client, def, scope, options);
   else await watchObjects(context.io, connection.client, def, scope, options);
   context.signal.throwIfAborted();

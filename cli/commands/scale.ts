@@ -19,10 +19,16 @@ export const command = defineCommand({
     ['orc scale web=3 api=2 --no-wait', 'Two services at once, without waiting'],
     ['orc scale service/web --replicas 3', 'The same as the first'],
   ],
-  epilog: 'Exit codes: 0 converged, 1 failed, 2 wrong usage, 3 not converged within --timeout, 130 interrupted (the work goes on).',
+  epilog:
+    'Exit codes: 0 converged, 1 failed, 2 wrong usage, 3 not converged within --timeout, 130 interrupted (the work goes on).',
   options: (yargs) =>
     dryRunFlag(waitFlags(yargs))
-      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'NAME=N…, or KIND NAME… with --replicas' })
+      .positional('what', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'NAME=N…, or KIND NAME… with --replicas',
+      })
       .option('replicas', { type: 'number', describe: 'How many' }),
 
   async run(context, args) {
@@ -34,8 +40,15 @@ export const command = defineCommand({
     for (const { name, replicas } of wishes) {
       const service = await client.get('Service', { namespace, name }, context.signal);
       const owner = service.metadata.ownerReferences?.find((o) => o.kind === 'Stack');
-      if (args.dryRun !== 'client') await client.setScale('Service', { namespace, name }, replicas, { dryRun: args.dryRun === 'server', signal: context.signal });
-      say(context.io, `${label(def, name)} scaled${args.dryRun === 'none' ? '' : ` (${args.dryRun} dry run)`}`);
+      if (args.dryRun !== 'client')
+        await client.setScale('Service', { namespace, name }, replicas, {
+          dryRun: args.dryRun === 'server',
+          signal: context.signal,
+        });
+      say(
+        context.io,
+        `${label(def, name)} scaled${args.dryRun === 'none' ? '' : ` (${args.dryRun} dry run)`}`,
+      );
       if (owner !== undefined) {
         note(
           context.io,
@@ -57,11 +70,13 @@ function wishesOf(words: readonly string[], replicas: number | undefined): reado
   if (replicas === undefined) {
     return words.map((word) => {
       const [, name, count] = /^(?:services?\/)?([^=/]+)=(\d+)$/.exec(word) ?? [];
-      if (name === undefined || count === undefined) throw usageError(`"${word}" is not NAME=N`, 'e.g. `orc scale web=3`, or give --replicas');
+      if (name === undefined || count === undefined)
+        throw usageError(`"${word}" is not NAME=N`, 'e.g. `orc scale web=3`, or give --replicas');
       return { name, replicas: Number(count) };
     });
   }
-  if (!Number.isSafeInteger(replicas) || replicas < 0) throw usageError('--replicas must be a whole number, 0 or more');
+  if (!Number.isSafeInteger(replicas) || replicas < 0)
+    throw usageError('--replicas must be a whole number, 0 or more');
   return selectNamed(words).map(({ def, name }) => {
     if (def.kind !== 'Service') throw usageError(`${label(def, name)} cannot be scaled: only services can`);
     return { name, replicas };

@@ -7,7 +7,12 @@ export const command = defineCommand({
   describe: 'Let a node take tasks again, after cordon or drain.',
   examples: [['orc uncordon node-b', 'node-b takes tasks again']],
   options: (yargs) =>
-    yargs.positional('nodes', { type: 'string', array: true, demandOption: true, describe: 'Names of nodes' }),
+    yargs.positional('nodes', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'Names of nodes',
+    }),
 
   async run(context, { nodes }) {
     const { client } = await context.connect();

@@ -13,17 +13,27 @@ export const command = defineCommand({
   options: (yargs) =>
     yargs
       .option('client', { type: 'boolean', default: false, describe: 'Only this program’s version' })
-      .option('output', { alias: 'o', type: 'string', choices: ['json', 'yaml'] as const, describe: 'How to print' }),
+      .option('output', {
+        alias: 'o',
+        type: 'string',
+        choices: ['json', 'yaml'] as const,
+        describe: 'How to print',
+      }),
 
   async run(context, { client: clientOnly, output }) {
-    const own = { gitVersion: `v${version}`, platform: `${process.platform}/${process.arch}`, node: process.version };
+    const own = {
+      gitVersion: `v${version}`,
+      platform: `${process.platform}/${process.arch}`,
+      node: process.version,
+    };
     const server = clientOnly ? undefined : await serverVersion(context.connect());
     const answer = { clientVersion: own, ...(server === undefined ? {} : { serverVersion: server.info }) };
     if (output === 'json') context.io.stdout.write(toJson(answer));
     else if (output === 'yaml') context.io.stdout.write(toYaml(answer));
     else {
       say(context.io, `Client Version: ${own.gitVersion}`);
-      if (server !== undefined) say(context.io, `Server Version: ${String(server.info['gitVersion'])} (${server.endpoint})`);
+      if (server !== undefined)
+        say(context.io, `Server Version: ${String(server.info['gitVersion'])} (${server.endpoint})`);
     }
   },
 });

@@ -21,8 +21,17 @@ export const command = defineCommand({
   epilog: 'Exit codes: 0 met, 1 failed, 2 wrong usage, 3 not met within --timeout.',
   options: (yargs) =>
     yargs
-      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'KIND NAME… or KIND/NAME…' })
-      .option('for', { type: 'string', demandOption: true, describe: 'condition=TYPE[=STATUS], create or delete' })
+      .positional('what', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'KIND NAME… or KIND/NAME…',
+      })
+      .option('for', {
+        type: 'string',
+        demandOption: true,
+        describe: 'condition=TYPE[=STATUS], create or delete',
+      })
       .option('timeout', { type: 'string', default: '30s', describe: 'Longest wait for each object' }),
 
   async run(context, args) {
@@ -34,13 +43,19 @@ export const command = defineCommand({
       // What is not there will never meet a condition by itself.
       if (wish.kind === 'condition') await client.get(def.kind, ref, context.signal);
       try {
-        await waitFor(client, def.kind, ref, (object) => isMet(wish, object), { timeoutMs, signal: context.signal });
+        await waitFor(client, def.kind, ref, (object) => isMet(wish, object), {
+          timeoutMs,
+          signal: context.signal,
+        });
       } catch (error) {
         if (!(error instanceof WaitTimeout)) throw error;
-        throw new CliError(`timed out after ${args.timeout}: ${label(def, name)} ${unmet(wish, error.last as Obj | undefined)}`, {
-          exitCode: 3,
-          remedy: `\`orc describe ${label(def, name)}\` says more`,
-        });
+        throw new CliError(
+          `timed out after ${args.timeout}: ${label(def, name)} ${unmet(wish, error.last as Obj | undefined)}`,
+          {
+            exitCode: 3,
+            remedy: `\`orc describe ${label(def, name)}\` says more`,
+          },
+        );
       }
       say(context.io, `${label(def, name)} ${met(wish)}`);
     }
@@ -51,7 +66,8 @@ export const command = defineCommand({
 function parseWish(text: string): Wish {
   if (text === 'delete' || text === 'create') return { kind: text };
   const [, type, status] = /^condition=([^=]+)(?:=(.+))?$/i.exec(text) ?? [];
-  if (type === undefined) throw usageError(`--for=${text} is not understood`, 'write condition=TYPE, create or delete');
+  if (type === undefined)
+    throw usageError(`--for=${text} is not understood`, 'write condition=TYPE, create or delete');
   return { kind: 'condition', type, status: status ?? 'True' };
 }
 
@@ -92,7 +108,9 @@ function unmet(wish: Wish, last: Obj | undefined): string {
   if (wish.kind === 'create') return 'is not there';
   if (wish.kind === 'delete') {
     const holding = last?.metadata.finalizers ?? [];
-    return last?.metadata.deletionTimestamp === undefined ? 'is not being deleted' : `is held by ${holding.join(', ')}`;
+    return last?.metadata.deletionTimestamp === undefined
+      ? 'is not being deleted'
+      : `is held by ${holding.join(', ')}`;
   }
   const condition = conditionOf(last, wish.type);
   return condition === undefined

@@ -48,9 +48,14 @@ export function printTables(io: Io, answers: readonly Answer[], options: PrintOp
     const columns = tables[0]?.columnDefinitions ?? [];
     const format = rowOptions(def, options);
     const rows = tables.flatMap((t) => t.rows);
-    const sorted = options.sortBy === undefined ? rows : sortByPath(rows, options.sortBy, (row) => row.object);
+    const sorted =
+      options.sortBy === undefined ? rows : sortByPath(rows, options.sortBy, (row) => row.object);
     const header = options.headers ? headerOf(columns, format) : undefined;
-    for (const line of renderTable(header, sorted.map((row) => rowOf(columns, row, format)))) say(io, line);
+    for (const line of renderTable(
+      header,
+      sorted.map((row) => rowOf(columns, row, format)),
+    ))
+      say(io, line);
   }
   return !first;
 }

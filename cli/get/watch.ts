@@ -10,7 +10,13 @@ import { toJson, toYaml, withoutManagedFields } from '../output/yaml.ts';
 import { rowOptions, type PrintOptions } from './print.ts';
 
 /** Ends when the list's signal is aborted. What was printed is not printed again after a lost connection. */
-export async function watchTable(io: Io, client: Client, def: KindDef, list: ListOptions, options: PrintOptions): Promise<void> {
+export async function watchTable(
+  io: Io,
+  client: Client,
+  def: KindDef,
+  list: ListOptions,
+  options: PrintOptions,
+): Promise<void> {
   const writer = tableWriter();
   const format = rowOptions(def, options);
   const printed = new Map<string, string | undefined>();
@@ -35,7 +41,13 @@ const isNew = (printed: ReadonlyMap<string, string | undefined>, row: TableRow):
   return version === undefined || printed.get(keyOfRow(row)) !== version;
 };
 
-export async function watchObjects(io: Io, client: Client, def: KindDef, list: ListOptions, options: PrintOptions): Promise<void> {
+export async function watchObjects(
+  io: Io,
+  client: Client,
+  def: KindDef,
+  list: ListOptions,
+  options: PrintOptions,
+): Promise<void> {
   const print = (object: Obj): void => {
     const clean = options.managedFields ? object : withoutManagedFields(object);
     if (options.output === 'name') say(io, label(def, object.metadata.name));

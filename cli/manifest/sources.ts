@@ -78,7 +78,9 @@ export async function readManifest(path: string): Promise<Source> {
     if (size > maxBytes) throw tooLarge(path);
     return { name: path, text: await readFile(path, 'utf8') };
   } catch (error) {
-    throw error instanceof CliError ? error : new CliError(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw error instanceof CliError
+      ? error
+      : new CliError(`cannot read ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -105,8 +107,11 @@ async function download(url: string, signal: AbortSignal): Promise<Source> {
     if (error instanceof CliError) throw error;
     signal.throwIfAborted();
     const late = error instanceof Error && error.name === 'TimeoutError';
-    throw new CliError(`cannot download ${url}: ${late ? 'no answer in 30s' : messageOf(error)}`, { cause: error });
+    throw new CliError(`cannot download ${url}: ${late ? 'no answer in 30s' : messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
-const tooLarge = (name: string): CliError => new CliError(`${name} is larger than ${String(maxBytes / 1024 / 1024)} MiB`);
+const tooLarge = (name: string): CliError =>
+  new CliError(`${name} is larger than ${String(maxBytes / 1024 / 1024)} MiB`);

@@ -35,7 +35,10 @@ export function renderDescription(description: Description, page: Page): string[
   const small = hints.filter((hint) => !isBlock(hint));
   return [
     ...diagnosisLines(def, object, diagnosis, page),
-    ...renderRows([...metadataRows(object, page.now), ...small.map((hint): Row => [hint.label, fieldLines(object, hint, page.now)])]),
+    ...renderRows([
+      ...metadataRows(object, page.now),
+      ...small.map((hint): Row => [hint.label, fieldLines(object, hint, page.now)]),
+    ]),
     ...hints.filter(isBlock).flatMap((hint) => block(object, hint, page)),
     ...related.flatMap((r) => relatedLines(r, page)),
     ...eventLines(events, page),
@@ -44,12 +47,21 @@ export function renderDescription(description: Description, page: Page): string[
 
 const isBlock = (hint: DescribeHint): boolean => hint.as === 'table';
 
-function diagnosisLines(def: KindDef, object: Obj, diagnosis: Diagnosis | undefined, { palette, columns }: Page): string[] {
+function diagnosisLines(
+  def: KindDef,
+  object: Obj,
+  diagnosis: Diagnosis | undefined,
+  { palette, columns }: Page,
+): string[] {
   if (diagnosis === undefined) return [];
   const bullets = (items: readonly string[], mark: string): string[] =>
-    items.flatMap((item) => wrap(visible(item), columns - 4).map((line, i) => `  ${i === 0 ? mark : ' '} ${line}`));
+    items.flatMap((item) =>
+      wrap(visible(item), columns - 4).map((line, i) => `  ${i === 0 ? mark : ' '} ${line}`),
+    );
   return [
-    ...wrap(visible(`${def.singular}/${object.metadata.name}: ${diagnosis.headline}`), columns).map(palette.red),
+    ...wrap(visible(`${def.singular}/${object.metadata.name}: ${diagnosis.headline}`), columns).map(
+      palette.red,
+    ),
     ...bullets(diagnosis.findings, '-'),
     ...bullets(diagnosis.next, '→').map(palette.cyan),
     '',
@@ -57,7 +69,9 @@ function diagnosisLines(def: KindDef, object: Obj, diagnosis: Diagnosis | undefi
 }
 
 const pairs = (map: Readonly<Record<string, string>> | undefined): readonly string[] => {
-  const lines = Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => oneLine(`${k}=${v}`));
+  const lines = Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([k, v]) => oneLine(`${k}=${v}`));
   return lines.length === 0 ? ['<none>'] : lines;
 };
 
@@ -68,9 +82,19 @@ function metadataRows({ metadata }: Obj, now: number): Row[] {
     ['Namespace', metadata.namespace === undefined ? [] : [metadata.namespace]],
     ['Labels', pairs(metadata.labels)],
     ['Annotations', pairs(metadata.annotations)],
-    ['Created', metadata.creationTimestamp === undefined ? [] : [`${metadata.creationTimestamp} (${age(metadata.creationTimestamp, now)} ago)`]],
+    [
+      'Created',
+      metadata.creationTimestamp === undefined
+        ? []
+        : [`${metadata.creationTimestamp} (${age(metadata.creationTimestamp, now)} ago)`],
+    ],
     ['Controlled By', owner === undefined ? [] : [`${owner.kind.toLowerCase()}/${owner.name}`]],
-    ['Finalizers', metadata.finalizers === undefined || metadata.deletionTimestamp === undefined ? [] : [...metadata.finalizers]],
+    [
+      'Finalizers',
+      metadata.finalizers === undefined || metadata.deletionTimestamp === undefined
+        ? []
+        : [...metadata.finalizers],
+    ],
   ];
 }
 
@@ -80,7 +104,9 @@ function block(object: Obj, hint: DescribeHint, { now, columns, palette }: Page)
   const value = valueAt(object, hint.path);
   const conditions = hint.path.endsWith('conditions') && Array.isArray(value);
   const lines = conditions ? conditionLines(value, now, columns - 2) : fieldLines(object, hint, now);
-  return lines.length === 0 || (Array.isArray(value) && value.length === 0) ? [] : [palette.bold(`${hint.label}:`), ...indent(lines)];
+  return lines.length === 0 || (Array.isArray(value) && value.length === 0)
+    ? []
+    : [palette.bold(`${hint.label}:`), ...indent(lines)];
 }
 
 const maxRelated = 50;
@@ -93,12 +119,18 @@ function relatedLines({ def, objects }: Related, { now, palette }: Page): string
   const more = objects.length - maxRelated;
   return [
     title,
-    ...indent(renderTable(columns.map((c) => c.name.toUpperCase()), rows)),
+    ...indent(
+      renderTable(
+        columns.map((c) => c.name.toUpperCase()),
+        rows,
+      ),
+    ),
     ...(more > 0 ? [`  and ${String(more)} more`] : []),
   ];
 }
 
-export const lastSeen = (event: Event): string => event.lastTimestamp || event.firstTimestamp || event.metadata.creationTimestamp || '';
+export const lastSeen = (event: Event): string =>
+  event.lastTimestamp || event.firstTimestamp || event.metadata.creationTimestamp || '';
 const maxEvents = 25;
 
 /** Newest last, where the eye ends. */
@@ -107,7 +139,10 @@ function eventLines(events: readonly Event[], { now, columns, palette }: Page): 
   const sorted = [...events].sort((a, b) => (lastSeen(a) < lastSeen(b) ? -1 : 1)).slice(-maxEvents);
   const head = ['AGE', 'TYPE', 'REASON', 'FROM', 'MESSAGE'];
   const rows = sorted.map((e) => [eventAge(e, now), e.type, e.reason, e.source.component, e.message.trim()]);
-  const start = renderTable(undefined, [head, ...rows].map((row) => [...row.slice(0, 4), '|'])).map((line) => line.slice(0, line.lastIndexOf('|')));
+  const start = renderTable(
+    undefined,
+    [head, ...rows].map((row) => [...row.slice(0, 4), '|']),
+  ).map((line) => line.slice(0, line.lastIndexOf('|')));
   const left = start[0]?.length ?? 0;
   return [
     palette.bold('Events:'),
@@ -121,5 +156,7 @@ function eventLines(events: readonly Event[], { now, columns, palette }: Page): 
 /** `2m (x5 over 10m)` */
 export function eventAge(event: Event, now: number): string {
   const last = age(lastSeen(event), now);
-  return (event.count ?? 1) > 1 ? `${last} (x${String(event.count)} over ${age(event.firstTimestamp, now)})` : last;
+  return (event.count ?? 1) > 1
+    ? `${last} (x${String(event.count)} over ${age(event.firstTimestamp, now)})`
+    : last;
 }

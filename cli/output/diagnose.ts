@@ -32,7 +32,11 @@ export function diagnose(object: Obj, { tasks, services }: Surroundings): Diagno
   };
 }
 
-function diagnoseKind(object: Obj, tasks: readonly Task[], services: readonly Service[]): Diagnosis | undefined {
+function diagnoseKind(
+  object: Obj,
+  tasks: readonly Task[],
+  services: readonly Service[],
+): Diagnosis | undefined {
   switch (object.kind) {
     case 'Service':
       return ofService(object as Service, tasks);
@@ -51,7 +55,10 @@ function ofService(service: Service, tasks: readonly Task[]): Diagnosis | undefi
   const view = viewService(service, tasks);
   if (view.outcome === 'converged') return undefined;
   const troubled = view.slots.filter((slot) => slot.problem !== undefined);
-  const findings = troubled.map((s) => `slot ${s.slot}${s.node === undefined ? '' : ` on ${s.node}`} is ${(s.state ?? 'New').toLowerCase()}: ${s.problem ?? ''}`);
+  const findings = troubled.map(
+    (s) =>
+      `slot ${s.slot}${s.node === undefined ? '' : ` on ${s.node}`} is ${(s.state ?? 'New').toLowerCase()}: ${s.problem ?? ''}`,
+  );
   const why = view.why === undefined ? [] : [view.why];
   return {
     headline: `${String(view.running)} of ${view.desired === undefined ? 'the wanted' : String(view.desired)} tasks running`,
@@ -74,10 +81,14 @@ function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Tas
     headline: `${String(stack.status?.readyServices ?? 0)} of ${String(Object.keys(stack.spec.services).length)} services ready`,
     findings: unique([
       ...(why === undefined ? [] : [why.message || why.reason]),
-      ...bad.flatMap(({ service, diagnosis }) => (diagnosis?.findings ?? []).slice(0, 2).map((f) => `${service.metadata.name}: ${f}`)),
+      ...bad.flatMap(({ service, diagnosis }) =>
+        (diagnosis?.findings ?? []).slice(0, 2).map((f) => `${service.metadata.name}: ${f}`),
+      ),
     ]).slice(0, maxFindings),
     next: unique([
-      ...bad.flatMap(({ diagnosis }) => diagnosis?.next ?? []).filter((step) => !step.startsWith('`orc logs')),
+      ...bad
+        .flatMap(({ diagnosis }) => diagnosis?.next ?? [])
+        .filter((step) => !step.startsWith('`orc logs')),
       ...bad.slice(0, 2).map(({ service }) => `\`orc describe service/${service.metadata.name}\` says more`),
     ]),
   };
@@ -86,8 +97,13 @@ function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Tas
 function ofTask(task: Task): Diagnosis | undefined {
   const state = task.status?.state ?? 'New';
   const words = wordsOf(task);
-  if (state === 'Running' || state === 'Complete' || state === 'Shutdown' || words === undefined) return undefined;
-  return { headline: `${state.toLowerCase()}: ${words}`, findings: [], next: nextSteps([task], `orc logs task/${task.metadata.name}`) };
+  if (state === 'Running' || state === 'Complete' || state === 'Shutdown' || words === undefined)
+    return undefined;
+  return {
+    headline: `${state.toLowerCase()}: ${words}`,
+    findings: [],
+    next: nextSteps([task], `orc logs task/${task.metadata.name}`),
+  };
 }
 
 function ofNode(node: Node): Diagnosis | undefined {
@@ -97,12 +113,21 @@ function ofNode(node: Node): Diagnosis | undefined {
     return { headline: `not ready: ${bad.message || bad.reason}`, findings: [], next: remedyFor(bad.reason) };
   }
   if (availability === 'active') return undefined;
-  const what = availability === 'drain' ? 'draining: its tasks move to other nodes' : 'cordoned: it takes no new tasks';
-  return { headline: what, findings: [], next: [`\`orc uncordon ${node.metadata.name}\` makes it take tasks again`] };
+  const what =
+    availability === 'drain' ? 'draining: its tasks move to other nodes' : 'cordoned: it takes no new tasks';
+  return {
+    headline: what,
+    findings: [],
+    next: [`\`orc uncordon ${node.metadata.name}\` makes it take tasks again`],
+  };
 }
 
 /** The first condition that is True though it should not be, or not True though it should be. */
-const badCondition = (conditions: readonly Condition[] = [], whenTrue: readonly string[], whenNot: readonly string[]) =>
+const badCondition = (
+  conditions: readonly Condition[] = [],
+  whenTrue: readonly string[],
+  whenNot: readonly string[],
+) =>
   conditions.find((c) => whenTrue.includes(c.type) && c.status === 'True') ??
   conditions.find((c) => whenNot.includes(c.type) && c.status !== 'True');
 
@@ -111,7 +136,10 @@ function nextSteps(tasks: readonly Task[], logs: string): string[] {
     const state = t.status?.state ?? 'New';
     return state !== 'Running' && state !== 'Complete' && state !== 'Shutdown';
   });
-  const reasons = stuck.flatMap((t) => [t.status?.reason, t.status?.conditions?.find((c) => c.status === 'False')?.reason]);
+  const reasons = stuck.flatMap((t) => [
+    t.status?.reason,
+    t.status?.conditions?.find((c) => c.status === 'False')?.reason,
+  ]);
   const steps = reasons.flatMap((reason) => (reason === undefined ? [] : remedyFor(reason)));
   const started = stuck.some((t) => t.status?.startedAt !== undefined || t.status?.exitCode !== undefined);
   return unique([...steps, ...(started ? [`\`${logs}\` shows what it printed`] : [])]);

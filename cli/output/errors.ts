@@ -32,14 +32,19 @@ function apiReport(error: ApiError): Report {
   const causes = error.details?.causes ?? [];
   switch (error.reason) {
     case 'Conflict':
-      return causes.some(isFieldConflict) ? fieldConflict(causes.filter(isFieldConflict)) : { message: error.message };
+      return causes.some(isFieldConflict)
+        ? fieldConflict(causes.filter(isFieldConflict))
+        : { message: error.message };
     case 'Unauthorized':
       return {
         message: `the server does not accept this context's certificate (${error.message})`,
         remedy: '`orc config current-context` shows which one is used; `orc up` writes a fresh one',
       };
     case 'Forbidden':
-      return { message: error.message, remedy: 'use a context whose user may do this: `orc config get-contexts`' };
+      return {
+        message: error.message,
+        remedy: 'use a context whose user may do this: `orc config get-contexts`',
+      };
     default:
       return causes.length > 0 ? withCauses(error, causes) : { message: error.message };
   }
@@ -48,7 +53,8 @@ function apiReport(error: ApiError): Report {
 /** As kubectl: one cause on the line itself, several as a list under `… is invalid:`. */
 function withCauses(error: ApiError, causes: readonly Cause[]): Report {
   const { kind, name } = error.details ?? {};
-  const who = kind === undefined || name === undefined || name === '' ? undefined : `The ${kind} "${name}" is invalid`;
+  const who =
+    kind === undefined || name === undefined || name === '' ? undefined : `The ${kind} "${name}" is invalid`;
   if (who === undefined || error.reason !== 'Invalid') {
     return { message: error.message, lines: causes.length > 1 ? causes.map(causeLine) : [] };
   }
@@ -72,7 +78,9 @@ function fieldConflict(causes: readonly Cause[]): Report {
   const managers = [...byManager.keys()].map((name) => `"${name}"`).join(', ');
   return {
     message: `the manifest sets ${causes.length === 1 ? 'a field' : 'fields'} that ${managers} also manages with another value:`,
-    lines: [...byManager].flatMap(([manager, fields]) => fields.map((field) => `* ${field}  (set by "${manager}")`)),
+    lines: [...byManager].flatMap(([manager, fields]) =>
+      fields.map((field) => `* ${field}  (set by "${manager}")`),
+    ),
     remedy:
       'leave the field out of the manifest to keep their value, write their value to share it, or take it over with --force-conflicts',
   };
@@ -80,5 +88,7 @@ function fieldConflict(causes: readonly Cause[]): Report {
 
 function stackOf(error: Error): string[] {
   const own = (error.stack ?? '').split('\n').slice(1);
-  return error.cause instanceof Error ? [...own, `caused by: ${error.cause.message}`, ...stackOf(error.cause)] : own;
+  return error.cause instanceof Error
+    ? [...own, `caused by: ${error.cause.message}`, ...stackOf(error.cause)]
+    : own;
 }

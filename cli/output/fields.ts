@@ -37,7 +37,11 @@ const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const textOf = (value: unknown): string =>
-  oneLine(typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value as string | number | boolean));
+  oneLine(
+    typeof value === 'object' && value !== null
+      ? JSON.stringify(value)
+      : String(value as string | number | boolean),
+  );
 
 /** `limits.memory=64Mi`, sorted as they stand. */
 function flat(value: Readonly<Record<string, unknown>>, prefix = ''): string[] {
@@ -67,11 +71,20 @@ interface ConditionLike {
 /** Aligned, with messages wrapped beside their column, so that none is cut. */
 export function conditionLines(conditions: readonly ConditionLike[], now: number, columns: number): string[] {
   const head = ['TYPE', 'STATUS', 'SINCE', 'REASON', 'MESSAGE'];
-  const rows = conditions.map((c) => [c.type, c.status, age(c.lastTransitionTime, now), c.reason ?? '', c.message ?? '']);
+  const rows = conditions.map((c) => [
+    c.type,
+    c.status,
+    age(c.lastTransitionTime, now),
+    c.reason ?? '',
+    c.message ?? '',
+  ]);
   const widths = [0, 1, 2, 3].map((i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))) + 3);
   const left = widths.reduce((a, b) => a + b, 0);
   return [head, ...rows].flatMap((row) => {
-    const start = row.slice(0, 4).map((cell, i) => pad(cell, widths[i] ?? 0)).join('');
+    const start = row
+      .slice(0, 4)
+      .map((cell, i) => pad(cell, widths[i] ?? 0))
+      .join('');
     const message = wrap(visible((row[4] ?? '').replace(/; /g, ';\n')), Math.max(30, columns - left));
     return message.map((line, i) => ((i === 0 ? start : ' '.repeat(left)) + line).trimEnd());
   });

@@ -36,17 +36,28 @@ function targetLines(target: TargetView, { palette, elapsedMs }: Frame, everySlo
   const names = Math.max(0, ...target.services.map((s) => width(s.name)));
   const head = `${palette.bold(target.target)}  ${count(running, desired, palette)} running  ${tail(target, elapsedMs, palette)}`;
   const lines = target.services.flatMap((service) => [
-    ...(lone ? [] : [`  ${pad(service.name, names)}  ${count(service.running, service.desired, palette)}${note(service, palette)}`]),
+    ...(lone
+      ? []
+      : [
+          `  ${pad(service.name, names)}  ${count(service.running, service.desired, palette)}${note(service, palette)}`,
+        ]),
     ...slotLines(service, everySlot, lone ? '  ' : '    ', palette),
   ]);
-  const why = target.outcome !== 'converged' && target.why !== undefined && noSlotSays(target) ? [`  ${palette.yellow(oneLine(target.why))}`] : [];
+  const why =
+    target.outcome !== 'converged' && target.why !== undefined && noSlotSays(target)
+      ? [`  ${palette.yellow(oneLine(target.why))}`]
+      : [];
   return [head, ...lines, ...why];
 }
 
-const sum = <T>(items: readonly T[], of: (item: T) => number): number => items.reduce((n, item) => n + of(item), 0);
+const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((n, item) => n + of(item), 0);
 
 const noSlotSays = (target: TargetView): boolean =>
-  !target.services.some((s) => s.slots.some((slot) => slot.problem !== undefined) || (s.why !== undefined && s.slots.length === 0));
+  !target.services.some(
+    (s) =>
+      s.slots.some((slot) => slot.problem !== undefined) || (s.why !== undefined && s.slots.length === 0),
+  );
 
 const note = (service: ServiceView, palette: Palette): string =>
   service.slots.length === 0 && service.outcome !== 'converged' && service.why !== undefined
@@ -82,14 +93,23 @@ function slotLines(service: ServiceView, everySlot: boolean, indent: string, pal
   const problems = slots.filter((s) => s.problem !== undefined);
   return [
     `${indent}${states(slots)}`,
-    ...problems.slice(0, maxProblems).map((s) => indent + slotLine(s, width(s.slot), width(s.node ?? ''), palette)),
-    ...(problems.length > maxProblems ? [`${indent}and ${String(problems.length - maxProblems)} more with problems`] : []),
+    ...problems
+      .slice(0, maxProblems)
+      .map((s) => indent + slotLine(s, width(s.slot), width(s.node ?? ''), palette)),
+    ...(problems.length > maxProblems
+      ? [`${indent}and ${String(problems.length - maxProblems)} more with problems`]
+      : []),
   ];
 }
 
 function slotLine(slot: SlotView, names: number, nodes: number, palette: Palette): string {
   const left = ' '.repeat(Math.max(0, names - width(slot.slot))) + slot.slot;
-  const parts = [left, pad(stateWord(slot.state, palette), 9), bar(slot.state), ...(nodes > 0 ? [pad(slot.node ?? '', nodes)] : [])];
+  const parts = [
+    left,
+    pad(stateWord(slot.state, palette), 9),
+    bar(slot.state),
+    ...(nodes > 0 ? [pad(slot.node ?? '', nodes)] : []),
+  ];
   return `${parts.join('  ')}${slot.problem === undefined ? '' : `  ${palette.red(oneLine(slot.problem))}`}`.trimEnd();
 }
 
@@ -121,10 +141,14 @@ function serviceChanges(target: string, before: ServiceView | undefined, now: Se
   const problems = new Map(before?.slots.map((s) => [s.slot, s.problem]));
   const moved = before === undefined || before.running !== now.running || before.desired !== now.desired;
   return [
-    ...(moved ? [`${name} ${String(now.running)}/${now.desired === undefined ? '?' : String(now.desired)} running`] : []),
+    ...(moved
+      ? [`${name} ${String(now.running)}/${now.desired === undefined ? '?' : String(now.desired)} running`]
+      : []),
     ...now.slots
       .filter((s) => s.problem !== undefined && s.problem !== problems.get(s.slot))
-      .map((s) => `${name} slot ${s.slot} ${s.state?.toLowerCase() ?? 'waiting'}: ${oneLine(s.problem ?? '')}`),
+      .map(
+        (s) => `${name} slot ${s.slot} ${s.state?.toLowerCase() ?? 'waiting'}: ${oneLine(s.problem ?? '')}`,
+      ),
   ];
 }
 

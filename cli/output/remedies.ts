@@ -1,12 +1,15 @@
 /** What to do about a reason: one sentence each, for `describe`. */
 const remedies: Readonly<Record<string, string>> = {
-  ImagePullFailed: 'check spec.image (name, tag, registry login); it is tried again by itself, with growing pauses',
+  ImagePullFailed:
+    'check spec.image (name, tag, registry login); it is tried again by itself, with growing pauses',
   ImageNotFound: 'check spec.image: no registry and no node has it under that name',
-  ImageMissing: 'the image is not on the node and pullPolicy is never: load it there, or set pullPolicy: missing',
+  ImageMissing:
+    'the image is not on the node and pullPolicy is never: load it there, or set pullPolicy: missing',
   NoNodeFits: 'relax placement or reservations, or add a node: `orc get nodes -o wide` shows what each has',
   NonZeroExit: 'the program ended with an error; it is started again by itself, with growing pauses',
   Unhealthy: 'the health check fails: run its command with `orc exec`, or give it a longer startPeriod',
-  PortTaken: 'publish another port, or stop what holds this one (`orc get services -A` shows published ports)',
+  PortTaken:
+    'publish another port, or stop what holds this one (`orc get services -A` shows published ports)',
   MountFailed: 'create the source path on the node, or correct spec.mounts',
   BadMount: 'create the source path on the node, or correct spec.mounts',
   EngineDown: 'the Docker Engine of that node does not answer: `systemctl status docker` there',

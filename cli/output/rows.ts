@@ -74,4 +74,3 @@ function compare(a: unknown, b: unknown): number {
 
 export const keyOfRow = (row: TableRow): string =>
   `${row.object?.metadata.namespace ?? ''}/${row.object?.metadata.name ?? String(row.cells[0] as string)}`;
-

@@ -1,8 +1,6 @@
 /** Text in a terminal: what it measures, where it wraps, and that it cannot steer the terminal. */
 
-// eslint-disable-next-line no-control-regex
 const escapes = /\u001b\[[0-9;]*m/g;
-// eslint-disable-next-line no-control-regex
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}]/u;

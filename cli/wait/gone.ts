@@ -52,7 +52,12 @@ export async function waitGone(
 function watch(client: Client, target: GoneTarget, onChange: () => void): Watched {
   const { def, namespace, name } = target;
   const scope = namespace === undefined ? {} : { namespace };
-  const object = startInformer(client, def.kind, { ...scope, fieldSelector: `metadata.name=${name}` }, { onChange }) as Informer<Obj>;
+  const object = startInformer(
+    client,
+    def.kind,
+    { ...scope, fieldSelector: `metadata.name=${name}` },
+    { onChange },
+  ) as Informer<Obj>;
   const owns = def.kind === 'Stack' || def.kind === 'Service';
   const labelSelector = `orc.dev/${def.singular}=${name}`;
   const tasks = owns ? startInformer(client, 'Task', { ...scope, labelSelector }, { onChange }) : undefined;
@@ -68,8 +73,14 @@ const isThere = (watched: Watched): boolean => current(watched) !== undefined;
 /** `stack/hello waits for 3 tasks to stop (web-1-x2f5k running, …)` */
 function lineOf(watched: Watched): string {
   const { def, name } = watched;
-  const tasks = (watched.tasks?.list() ?? []).filter((t) => taskStates.indexOf(t.status?.state ?? 'New') <= taskStates.indexOf('Running') || t.metadata.finalizers?.length);
-  const shown = tasks.slice(0, 3).map((t) => `${t.metadata.name} ${(t.status?.state ?? 'New').toLowerCase()}`);
+  const tasks = (watched.tasks?.list() ?? []).filter(
+    (t) =>
+      taskStates.indexOf(t.status?.state ?? 'New') <= taskStates.indexOf('Running') ||
+      t.metadata.finalizers?.length,
+  );
+  const shown = tasks
+    .slice(0, 3)
+    .map((t) => `${t.metadata.name} ${(t.status?.state ?? 'New').toLowerCase()}`);
   const holders = current(watched)?.metadata.finalizers ?? [];
   if (tasks.length > 0) {
     return `${label(def, name)} waits for ${String(tasks.length)} ${tasks.length === 1 ? 'task' : 'tasks'} to be gone (${shown.join(', ')}${tasks.length > 3 ? ', …' : ''})`;

@@ -36,7 +36,8 @@ export function live(context: Context, timeoutMs: number, state: () => LiveState
     };
   });
   const show = (lines: readonly string[]): void => {
-    if (terminal !== undefined) return terminal.draw(lines.slice(0, io.rows() - 1).map((line) => truncate(line, io.columns())));
+    if (terminal !== undefined)
+      return terminal.draw(lines.slice(0, io.rows() - 1).map((line) => truncate(line, io.columns())));
     for (const line of lines) if (!printed.has(line)) say(io, line);
     lines.forEach((line) => printed.add(line));
   };

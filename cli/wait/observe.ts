@@ -1,5 +1,13 @@
 /** What a waiting `apply` or `scale` sees: the state of services and stacks, from objects alone. Pure. */
-import { taskStates, type Condition, type Obj, type Service, type Stack, type Task, type TaskState } from '../../api-schemas/index.ts';
+import {
+  taskStates,
+  type Condition,
+  type Obj,
+  type Service,
+  type Stack,
+  type Task,
+  type TaskState,
+} from '../../api-schemas/index.ts';
 
 export interface SlotView {
   /** `3`, or the node's name in a global service. */
@@ -40,12 +48,15 @@ const conditionOf = (object: Watched, type: string): Condition | undefined =>
   object.status?.conditions?.find((c) => c.type === type);
 
 const isFresh = (object: Watched, condition: Condition | undefined): boolean =>
-  condition !== undefined && (condition.observedGeneration ?? object.metadata.generation ?? 0) >= (object.metadata.generation ?? 0);
+  condition !== undefined &&
+  (condition.observedGeneration ?? object.metadata.generation ?? 0) >= (object.metadata.generation ?? 0);
 
 /** Stalled, for the spec as it is now: it will not get better by itself. */
 const stalled = (object: Watched): Condition | undefined => {
   const condition = conditionOf(object, 'Stalled');
-  return condition?.status === 'True' && isCurrent(object) && isFresh(object, condition) ? condition : undefined;
+  return condition?.status === 'True' && isCurrent(object) && isFresh(object, condition)
+    ? condition
+    : undefined;
 };
 
 /** The condition that explains best why the object is not ready. */
@@ -63,8 +74,11 @@ function explain(object: Watched): string | undefined {
 export function viewService(service: Service, tasks: readonly Task[]): ServiceView {
   const { spec, status, metadata } = service;
   const global = spec.mode === 'global';
-  const own = tasks.filter((t) => t.spec.service === metadata.name && t.metadata.namespace === metadata.namespace);
-  const desired = status !== undefined && isCurrent(service) ? (status.desired ?? wanted(service)) : wanted(service);
+  const own = tasks.filter(
+    (t) => t.spec.service === metadata.name && t.metadata.namespace === metadata.namespace,
+  );
+  const desired =
+    status !== undefined && isCurrent(service) ? (status.desired ?? wanted(service)) : wanted(service);
   const slots = slotsOf(own, global ? undefined : desired, status?.currentRevision);
   const ready = isCurrent(service) ? (status?.ready ?? 0) : slots.filter((s) => s.state === 'Running').length;
   return {
@@ -85,13 +99,18 @@ function outcomeOf(service: Service, desired: number | undefined): Outcome {
   const { status } = service;
   if (!isCurrent(service) || status === undefined) return 'waiting';
   const readyCondition = conditionOf(service, 'Ready');
-  if (readyCondition !== undefined && !(readyCondition.status === 'True' && isFresh(service, readyCondition))) return 'waiting';
+  if (readyCondition !== undefined && !(readyCondition.status === 'True' && isFresh(service, readyCondition)))
+    return 'waiting';
   const target = desired ?? 0;
   const enough = (status.ready ?? 0) >= target && (status.updated ?? target) >= target;
   return enough && (status.replicas ?? target) <= target ? 'converged' : 'waiting';
 }
 
-function slotsOf(tasks: readonly Task[], desired: number | undefined, revision: string | undefined): SlotView[] {
+function slotsOf(
+  tasks: readonly Task[],
+  desired: number | undefined,
+  revision: string | undefined,
+): SlotView[] {
   const bySlot = new Map<string, Task[]>();
   for (let slot = 1; slot <= Math.min(desired ?? 0, 10_000); slot++) bySlot.set(String(slot), []);
   for (const task of tasks) {
@@ -109,7 +128,8 @@ function slotsOf(tasks: readonly Task[], desired: number | undefined, revision: 
 const slotName = (task: Task): string =>
   task.spec.slot === undefined ? (task.spec.nodeName ?? task.metadata.name) : String(task.spec.slot);
 /** The task is there to run, not to be stopped. */
-const isMeant = (task: Task): boolean => task.spec.desiredState !== 'Shutdown' && task.metadata.deletionTimestamp === undefined;
+const isMeant = (task: Task): boolean =>
+  task.spec.desiredState !== 'Shutdown' && task.metadata.deletionTimestamp === undefined;
 const rank = (state: TaskState | undefined): number => (state === undefined ? -1 : taskStates.indexOf(state));
 
 /** Place in the sequence of the slot's tasks; times have seconds only. */
@@ -127,7 +147,12 @@ function viewSlot(slot: string, tasks: readonly Task[], revision: string | undef
   const meant = sorted.filter(isMeant);
   const task = meant.find((t) => t.spec.revision === revision) ?? meant[0] ?? sorted[0];
   if (task === undefined) return { slot, state: undefined, node: undefined, problem: undefined };
-  return { slot, state: task.status?.state ?? 'New', node: task.spec.nodeName, problem: problemOf(task, sorted) };
+  return {
+    slot,
+    state: task.status?.state ?? 'New',
+    node: task.spec.nodeName,
+    problem: problemOf(task, sorted),
+  };
 }
 
 /** Why the slot is not Running: the task's own words, else how its predecessor ended. */
@@ -136,7 +161,12 @@ function problemOf(task: Task, sorted: readonly Task[]): string | undefined {
   if (state === 'Running' || state === 'Complete') return undefined;
   const own = wordsOf(task);
   if (own !== undefined) return own;
-  const before = sorted.find((t) => t !== task && rank(t.status?.state) >= taskStates.indexOf('Failed') && t.spec.service === task.spec.service);
+  const before = sorted.find(
+    (t) =>
+      t !== task &&
+      rank(t.status?.state) >= taskStates.indexOf('Failed') &&
+      t.spec.service === task.spec.service,
+  );
   const how = before === undefined ? undefined : wordsOf(before);
   if (how === undefined || (task.spec.restarts ?? 0) === 0) return undefined;
   return `restart ${String(task.spec.restarts)}: ${how}`;
@@ -147,7 +177,8 @@ export function wordsOf(task: Task): string | undefined {
   const { reason, message, exitCode, conditions } = task.status ?? {};
   const scheduled = conditions?.find((c) => c.type === 'Scheduled' && c.status === 'False');
   const why = reason ?? scheduled?.reason;
-  const what = message ?? scheduled?.message ?? (exitCode === undefined ? undefined : `exit code ${String(exitCode)}`);
+  const what =
+    message ?? scheduled?.message ?? (exitCode === undefined ? undefined : `exit code ${String(exitCode)}`);
   if (what === undefined || what === '') return why;
   return why === undefined || what.startsWith(why) ? what : `${why}: ${what}`;
 }
@@ -159,13 +190,21 @@ export function viewStack(stack: Stack, services: readonly Service[], tasks: rea
     const name = `${stack.metadata.name}-${key}`;
     const service = owned.find((s) => s.metadata.name === name);
     if (service !== undefined) return { ...viewService(service, tasks), name: key };
-    return { name: key, desired: stack.spec.services[key]?.replicas ?? 1, running: 0, slots: [], outcome: 'waiting', why: undefined };
+    return {
+      name: key,
+      desired: stack.spec.services[key]?.replicas ?? 1,
+      running: 0,
+      slots: [],
+      outcome: 'waiting',
+      why: undefined,
+    };
   });
   const bad = stalled(stack);
   const target = `stack/${stack.metadata.name}`;
   if (bad !== undefined) return { target, services: views, outcome: 'failed', why: explain(stack) };
   const failed = views.find((v) => v.outcome === 'failed');
-  if (failed !== undefined) return { target, services: views, outcome: 'failed', why: `${failed.name}: ${failed.why ?? 'stalled'}` };
+  if (failed !== undefined)
+    return { target, services: views, outcome: 'failed', why: `${failed.name}: ${failed.why ?? 'stalled'}` };
   const ready = conditionOf(stack, 'Ready');
   const saysReady = ready === undefined || (ready.status === 'True' && isFresh(stack, ready));
   const done = isCurrent(stack) && saysReady && views.every((v) => v.outcome === 'converged');
@@ -175,5 +214,10 @@ export function viewStack(stack: Stack, services: readonly Service[], tasks: rea
 /** The view of a service that is waited for by itself. */
 export function viewAlone(service: Service, tasks: readonly Task[]): TargetView {
   const view = viewService(service, tasks);
-  return { target: `service/${service.metadata.name}`, outcome: view.outcome, why: view.why, services: [view] };
+  return {
+    target: `service/${service.metadata.name}`,
+    outcome: view.outcome,
+    why: view.why,
+    services: [view],
+  };
 }

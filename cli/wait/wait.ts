@@ -23,11 +23,14 @@ export interface WaitOptions {
   readonly timeoutMs: number;
   /** Of the whole command, to say how to look later. */
   readonly what: string;
+  /** An interruption needs no words. */
+  readonly quiet?: boolean;
 }
 
 const redrawEveryMs = 80;
 
-export const isWaitable = (object: Obj): object is Service | Stack => object.kind === 'Stack' || object.kind === 'Service';
+export const isWaitable = (object: Obj): object is Service | Stack =>
+  object.kind === 'Stack' || object.kind === 'Service';
 
 export const targetOf = (object: Service | Stack, namespace: string): WaitTarget => ({
   kind: object.kind,
@@ -41,7 +44,7 @@ export async function waitForTargets(
   context: Context,
   { client }: Connection,
   targets: readonly WaitTarget[],
-  { timeoutMs, what }: WaitOptions,
+  { timeoutMs, what, quiet = false }: WaitOptions,
 ): Promise<ExitCode> {
   if (targets.length === 0) return 0;
   const { io, clock, signal } = context;
@@ -64,7 +67,8 @@ export async function waitForTargets(
       const finished = finish(views, signal.aborted, timedOut);
       if (finished !== undefined) {
         screen.end();
-        for (const line of lastWords(finished, views, what, timeoutMs)) note(io, line);
+        if (!quiet || finished !== 130)
+          for (const line of lastWords(finished, views, what, timeoutMs)) note(io, line);
         return finished;
       }
       await new Promise<void>((resolve) => {
@@ -107,10 +111,19 @@ function lastWords(code: ExitCode, views: readonly TargetView[], what: string, t
     case 130:
       return ['', `Interrupted: the operation continues in the cluster. Look with \`orc describe ${what}\`.`];
     case 3:
-      return [`error: ${names(open)} not converged after ${humanDuration(timeoutMs)}; it goes on in the cluster`, look];
+      return [
+        `error: ${names(open)} not converged after ${humanDuration(timeoutMs)}; it goes on in the cluster`,
+        look,
+      ];
     default: {
       const bad = open.filter((v) => v.outcome !== 'waiting');
-      return [...bad.map((v) => `error: ${v.target} ${v.outcome === 'gone' ? 'was deleted meanwhile' : `failed: ${v.why ?? 'see its conditions'}`}`), look];
+      return [
+        ...bad.map(
+          (v) =>
+            `error: ${v.target} ${v.outcome === 'gone' ? 'was deleted meanwhile' : `failed: ${v.why ?? 'see its conditions'}`}`,
+        ),
+        look,
+      ];
     }
   }
 }
@@ -142,7 +155,12 @@ function screenOf({ io, clock }: Context, began: number): Screen {
     live: true,
     show: (views) =>
       terminal.draw(
-        renderProgress(views, { columns: io.columns(), rows: io.rows(), elapsedMs: clock.now() - began, palette }),
+        renderProgress(views, {
+          columns: io.columns(),
+          rows: io.rows(),
+          elapsedMs: clock.now() - began,
+          palette,
+        }),
       ),
     end: () => terminal.end(),
   };
@@ -171,12 +189,16 @@ function observe(client: Client, targets: readonly WaitTarget[], onChange: () =>
   for (const namespace of new Set(targets.map((t) => t.namespace))) {
     const own = targets.filter((t) => t.namespace === namespace);
     spaces.set(namespace, {
-      stacks: own.some((t) => t.kind === 'Stack') ? startInformer(client, 'Stack', { namespace }, handlers) : undefined,
+      stacks: own.some((t) => t.kind === 'Stack')
+        ? startInformer(client, 'Stack', { namespace }, handlers)
+        : undefined,
       services: startInformer(client, 'Service', { namespace }, handlers),
       tasks: startInformer(client, 'Task', { namespace, labelSelector: tasksOf(own) }, handlers),
     });
   }
-  const informers = [...spaces.values()].flatMap((s) => [s.stacks, s.services, s.tasks]).filter((i) => i !== undefined);
+  const informers = [...spaces.values()]
+    .flatMap((s) => [s.stacks, s.services, s.tasks])
+    .filter((i) => i !== undefined);
   return {
     synced: Promise.race([refused, Promise.all(informers.map((i) => i.synced))]),
     views: () => targets.map((target) => viewTarget(target, spaces.get(target.namespace))),
@@ -202,12 +224,14 @@ function tasksOf(targets: readonly WaitTarget[]): string | undefined {
 
 function viewTarget(target: WaitTarget, space: Space | undefined): TargetView {
   const { kind, namespace, name, generation } = target;
-  const object = kind === 'Stack' ? space?.stacks?.get(namespace, name) : space?.services.get(namespace, name);
+  const object =
+    kind === 'Stack' ? space?.stacks?.get(namespace, name) : space?.services.get(namespace, name);
   const id = `${kind.toLowerCase()}/${name}`;
-  if (object === undefined || space === undefined) return { target: id, outcome: 'gone', why: undefined, services: [] };
+  if (object === undefined || space === undefined)
+    return { target: id, outcome: 'gone', why: undefined, services: [] };
   const tasks = space.tasks.list();
-  const view = object.kind === 'Stack' ? viewStack(object, space.services.list(), tasks) : viewAlone(object, tasks);
+  const view =
+    object.kind === 'Stack' ? viewStack(object, space.services.list(), tasks) : viewAlone(object, tasks);
   const old = (object.metadata.generation ?? 0) < generation;
   return old ? { ...view, outcome: 'waiting' } : view;
 }
-
