@@ -63,7 +63,7 @@ export interface KindDef<K extends KindName = KindName> {
   readonly readOnly: readonly ('create' | 'update' | 'delete')[];
   /** How names are checked: a DNS label (at most 63) or a DNS subdomain (at most 253). */
   readonly nameFormat: 'label' | 'subdomain';
-  /** Rules that a schema cannot say. Fields that the schema found wrong are absent from `object`. */
+  /** Rules that a schema cannot say. Fields that the schema found wrong are absent from `object`, as are required ones that were left out. */
   validate?(object: ObjOf<K>): readonly Cause[];
   /** Defaults that depend on other fields, applied after the schema's. */
   defaults?(object: ObjOf<K>): ObjOf<K>;

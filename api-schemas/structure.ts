@@ -131,8 +131,8 @@ function causeOf(error: ErrorObject, path: string, schema: Schema, value: unknow
 
 export interface StructureProblem {
   readonly cause: Cause;
-  /** Of the wrong value; for a missing field, of the object that lacks it. */
-  readonly at: readonly PathSegment[];
+  /** Of the wrong value; absent where a field is missing. */
+  readonly at?: readonly PathSegment[];
 }
 
 /** What breaks the schema, each with where. Unknown fields are not looked at. */
@@ -161,7 +161,7 @@ export function structureProblems(object: unknown, schema: Schema): readonly Str
     }
     if (here === undefined) continue;
     const cause = causeOf(error, formatPath(at), here, value);
-    if (cause !== undefined) found.push({ cause, at });
+    if (cause !== undefined) found.push(error.keyword === 'required' ? { cause } : { cause, at });
   }
   return found;
 }

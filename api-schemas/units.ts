@@ -10,6 +10,9 @@ const msOf: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** What fits a 64-bit number of nanoseconds, as Docker counts: 292 years. */
+const maxMs = 2 ** 63 / 1e6;
+
 /** Milliseconds of `10s`, `1m30s`, `1.5h`, `250ms`, `0`. Throws RangeError on anything else. */
 export function parseDuration(text: string): number {
   if (text === '0') return 0;
@@ -20,7 +23,7 @@ export function parseDuration(text: string): number {
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
     ms += Number(amount) * (msOf[unit ?? ''] ?? 0);
   }
-  if (ms > Number.MAX_SAFE_INTEGER / 1e6) throw new RangeError(`duration too long: ${text}`);
+  if (ms > maxMs) throw new RangeError(`duration too long: ${text}`);
   return ms;
 }
 

@@ -94,7 +94,7 @@ export function validate(object: unknown): readonly Cause[] {
   const structure = structureProblems(object, def.schema);
   const sound = without(
     object,
-    structure.map(({ at }) => at),
+    structure.flatMap(({ at }) => (at === undefined ? [] : [at])),
   );
   const rules = isObject(sound) ? rulesOf(def, sound) : [];
   return [...strays, ...structure.map(({ cause }) => cause), ...rules];

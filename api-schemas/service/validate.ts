@@ -28,6 +28,7 @@ function ports({ ports: all }: ServiceSpec, field: string): readonly Cause[] {
     }
     const again = seen.some(
       (other) =>
+        port.target !== undefined &&
         other.target === port.target &&
         (other.published ?? 0) === 0 &&
         (port.published ?? 0) === 0 &&
