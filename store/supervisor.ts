@@ -278,6 +278,9 @@ class Supervisor implements EtcdSupervisor {
       `--initial-cluster=orc=${peer}`,
       '--max-txn-ops=10000',
       `--quota-backend-bytes=${quotaBytes}`,
+      // A lone member waits out its election timeout at every start; it has nobody to be late for.
+      '--heartbeat-interval=20',
+      '--election-timeout=200',
       // etcd keeps this many transactions, and 5,000 more, in memory; ours may be large.
       '--snapshot-count=5000',
       '--enable-grpc-gateway=false',

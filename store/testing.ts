@@ -79,6 +79,7 @@ export async function startTestEtcd(options: TestEtcdOptions = {}): Promise<Test
         '--max-txn-ops=10000',
         '--heartbeat-interval=20',
         '--election-timeout=200',
+        '--snapshot-count=5000',
         '--logger=zap',
         ...(options.args ?? []),
       ],

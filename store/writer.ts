@@ -42,6 +42,12 @@ export interface WriterOptions {
   readonly onFull?: () => void;
 }
 
+/**
+ * Two smaller commits in flight beat one large one, as etcd writes the log of one while it applies the other:
+ * a queue longer than this is shared among them.
+ */
+const worthOverlapping = 64;
+
 interface Pending {
   readonly op: WriteOp;
   readonly size: number;
@@ -160,7 +166,9 @@ export class Writer {
   #take(): Pending[] {
     const batch: Pending[] = [];
     let size = 0;
-    while (this.#next < this.#queue.length && batch.length < this.#maxOps) {
+    const fair = Math.ceil((this.#queue.length - this.#next) / (this.#maxInFlight - this.counters.inFlight));
+    const limit = Math.min(this.#maxOps, Math.max(fair, worthOverlapping));
+    while (this.#next < this.#queue.length && batch.length < limit) {
       const pending = this.#queue[this.#next] as Pending;
       if (batch.length > 0 && size + pending.size > maxBatchBytes) break;
       this.#next++;
