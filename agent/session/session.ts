@@ -16,7 +16,7 @@ import type { Logger } from '../../kit/log.ts';
 import { Assignments } from './assignments.ts';
 import { dial } from './dial.ts';
 import { Outbox } from './outbox.ts';
-import { agentStream, type AgentStream } from './stream.ts';
+import { agentStream, holdFrames, type AgentStream } from './stream.ts';
 
 export interface SessionOptions {
   /** `https://host:port` of servers of the cluster; when one fails, the next is tried. */
@@ -100,9 +100,7 @@ class Session implements AgentSession {
   async openStream(id: string): Promise<AgentStream> {
     const tls = await this.#options.tls();
     const path = `/session/v1/streams/${encodeURIComponent(id)}`;
-    const socket = await dial(this.#url(), path, tls, this.#stop.signal, () => undefined);
-    socket.pause();
-    return agentStream(socket);
+    return agentStream(await dial(this.#url(), path, tls, this.#stop.signal, holdFrames));
   }
 
   close(): void {
