@@ -35,8 +35,8 @@ export interface Schema {
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
   /** Fields that the user may leave out but that every stored object has (so not optional in the types). */
   readonly 'x-orc-always'?: readonly string[];
-  /** Title of the schema whose fields this one repeats: its type extends that one's. */
-  readonly 'x-orc-extends'?: string;
+  /** The schema whose fields this one repeats: its type extends that one's. */
+  readonly 'x-orc-extends'?: Schema;
   /** Fields, and for strings values, that a later version brings: refused by name until then. */
   readonly 'x-orc-later'?: Readonly<Record<string, string>>;
   /** What others call a field: word to the name here. */

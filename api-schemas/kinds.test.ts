@@ -55,3 +55,13 @@ test('names do not clash, and are not those of Kubernetes for other things', () 
   expect(resolveResource('toString')).toBeUndefined();
   expect(kindByName('constructor')).toBeUndefined();
 });
+
+test('a title is of one schema, as each is compiled once', () => {
+  const byTitle = new Map<string, Schema>();
+  for (const def of kinds)
+    for (const [path, schema] of nodes(def.schema, def.kind)) {
+      if (schema.title === undefined) continue;
+      expect([path, byTitle.get(schema.title) ?? schema]).toEqual([path, schema]);
+      byTitle.set(schema.title, schema);
+    }
+});

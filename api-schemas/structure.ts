@@ -22,17 +22,39 @@ const assertions = [
   'format',
 ] as const;
 
-/** The schema with what ajv asserts and nothing else: words stay out of the compiled code. */
-function bare(schema: Schema): Record<string, unknown> {
+/**
+ * The schema with what ajv asserts and nothing else: words stay out of the compiled code. What has a title is
+ * compiled once, however many kinds have it; what repeats another schema refers to that one.
+ */
+function bare(schema: Schema, compiler: Ajv, inline = false): Record<string, unknown> {
+  if (schema.title !== undefined && !inline) {
+    if (compiler.schemas[schema.title] === undefined)
+      compiler.addSchema(bareHere(schema, compiler, false), schema.title);
+    return { $ref: schema.title };
+  }
+  return bareHere(schema, compiler, inline);
+}
+
+function bareHere(schema: Schema, compiler: Ajv, inline: boolean): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const key of assertions) if (schema[key] !== undefined) kept[key] = schema[key];
-  if (schema.properties !== undefined)
-    kept['properties'] = Object.fromEntries(Object.entries(schema.properties).map(([k, s]) => [k, bare(s)]));
+  const below = (child: Schema): Record<string, unknown> => bare(child, compiler, inline);
+  const base = inline ? undefined : schema['x-orc-extends'];
+  if (schema.properties !== undefined) {
+    const own = Object.entries(schema.properties).filter(([key]) => base?.properties?.[key] === undefined);
+    kept['properties'] = Object.fromEntries(own.map(([key, child]) => [key, below(child)]));
+  }
   if (schema.additionalProperties !== undefined)
-    kept['additionalProperties'] = bare(schema.additionalProperties);
-  if (schema.items !== undefined) kept['items'] = bare(schema.items);
-  if (schema.anyOf !== undefined) kept['anyOf'] = schema.anyOf.map(bare);
-  return kept;
+    kept['additionalProperties'] = below(schema.additionalProperties);
+  if (schema.items !== undefined) kept['items'] = below(schema.items);
+  // The alternatives' own problems are told apart by their path, which a reference would hide.
+  if (schema.anyOf !== undefined) kept['anyOf'] = schema.anyOf.map((child) => bare(child, compiler, true));
+  if (base === undefined) return kept;
+  const { required: _, type: __, ...rest } = kept;
+  const required = schema.required?.filter((key) => !base.required?.includes(key)) ?? [];
+  return {
+    allOf: [bare(base, compiler), { ...rest, type: 'object', ...(required.length > 0 ? { required } : {}) }],
+  };
 }
 
 let ajv: Ajv | undefined;
@@ -51,7 +73,7 @@ function validatorOf(schema: Schema): ValidateFunction {
       Object.entries(formats).map(([name, check]) => [name, (value: string) => check(value) === undefined]),
     ),
   });
-  const validator = ajv.compile(bare(schema));
+  const validator = ajv.compile(bareHere(schema, ajv, false));
   compiled.set(schema, validator);
   return validator;
 }
@@ -140,9 +162,14 @@ export function structureProblems(object: unknown, schema: Schema): readonly Str
   const validator = validatorOf(schema);
   if (validator(object)) return [];
   const found: StructureProblem[] = [];
+  const seen = new Set<string>();
   // The keywords of `anyOf` branches say less than `anyOf` itself.
   for (const error of validator.errors ?? []) {
     if (error.schemaPath.includes('/anyOf/')) continue;
+    // A schema that extends another says of a wrong type twice that it is wrong.
+    const once = `${error.instancePath} ${error.keyword} ${JSON.stringify(error.params)}`;
+    if (seen.has(once)) continue;
+    seen.add(once);
     const at: PathSegment[] = [];
     let here: Schema | undefined = schema;
     let value: unknown = object;

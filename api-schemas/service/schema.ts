@@ -1,6 +1,11 @@
 import { int, list, obj, oneOf, str, type Schema } from '../dialect.ts';
 import { conditionsSchema, objectSchema, observedGenerationSchema } from '../metadata/schema.ts';
-import { taskTemplateInstead, taskTemplateLater, taskTemplateProperties } from '../task-template/schema.ts';
+import {
+  taskTemplateInstead,
+  taskTemplateLater,
+  taskTemplateProperties,
+  taskTemplateSchema,
+} from '../task-template/schema.ts';
 import { portsSchema } from './ports.ts';
 
 const updatesLater = 'update policies other than order and parallelism';
@@ -142,7 +147,7 @@ export const serviceSpecSchema: Schema = obj(
   { ...taskTemplateProperties, ...serviceOwnProperties },
   {
     title: 'ServiceSpec',
-    'x-orc-extends': 'TaskTemplate',
+    'x-orc-extends': taskTemplateSchema,
     required: ['image'],
     'x-orc-later': later,
     'x-orc-instead': instead,

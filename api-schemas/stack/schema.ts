@@ -5,7 +5,7 @@ import { serviceSpecSchema } from '../service/schema.ts';
 const stackService: Schema = {
   ...serviceSpecSchema,
   title: 'StackService',
-  'x-orc-extends': 'ServiceSpec',
+  'x-orc-extends': serviceSpecSchema,
   description: 'The spec of a service, and the labels of the object made from it.',
   properties: { ...serviceSpecSchema.properties, labels: stringMap('Labels of the service object.') },
 };
