@@ -42,16 +42,6 @@ let server;
 let isEnding = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(130));
 
-try {
-  await main();
-  if (flags.exit) await end(0);
-} catch (error) {
-  console.error(
-    `\ndemo: ${error instanceof setup.SetupError || error.isPlain ? error.message : error.stack}`,
-  );
-  await end(1);
-}
-
 async function main() {
   setup.checkNode();
   setup.ensureNodeModules();
@@ -314,4 +304,14 @@ async function end(code) {
     rmSync(dir, { recursive: true, force: true });
   }
   process.exit(code);
+}
+
+try {
+  await main();
+  if (flags.exit) await end(0);
+} catch (error) {
+  console.error(
+    `\ndemo: ${error instanceof setup.SetupError || error.isPlain ? error.message : error.stack}`,
+  );
+  await end(1);
 }

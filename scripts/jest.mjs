@@ -1,7 +1,7 @@
 // Runs a suite: `node scripts/jest.mjs unit|integration|e2e [jest arguments]`.
 // unit = tests beside their code, integration = tests/integration, e2e = tests/e2e (root; real engines).
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const suites = {
   unit: [
@@ -17,7 +17,8 @@ if (!(suite in suites)) {
   console.error(`usage: node scripts/jest.mjs ${Object.keys(suites).join('|')} [jest arguments]`);
   process.exit(2);
 }
-const jest = createRequire(import.meta.url).resolve('jest/bin/jest.js');
+// The package exports no path to its program.
+const jest = fileURLToPath(new URL('../node_modules/jest/bin/jest.js', import.meta.url));
 const { status } = spawnSync(
   process.execPath,
   ['--experimental-vm-modules', '--no-warnings', jest, ...suites[suite], ...rest],
