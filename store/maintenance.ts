@@ -31,7 +31,8 @@ interface Status {
 
 /** Compaction and defragmentation take their time on a large database. */
 const slowTimeoutMs = 120_000;
-const repairPauseMs = 60_000;
+/** Looks between two repairs: one takes its time, and may find nothing to free. */
+const repairEvery = 4;
 
 /**
  * Compacts what is older than the retention, and looks whether etcd is full. A full one is compacted to now
@@ -78,7 +79,11 @@ export class Maintenance {
       if (this.#closed) return;
       await this.#compactOld();
       if (!this.health.full) return;
-      if (this.#repairedAt !== undefined && clock.now() - this.#repairedAt < repairPauseMs) return;
+      if (
+        this.#repairedAt !== undefined &&
+        clock.now() - this.#repairedAt < repairEvery * this.#options.intervalMs
+      )
+        return;
       await this.#repair();
       this.#repairedAt = clock.now();
     } catch (error) {
