@@ -58,8 +58,12 @@ export function parserOf(name: string, command: Command): Argv {
     .help(false)
     .showHelpOnFail(false)
     .strict();
-  return command
-    .options(parser as Argv)
+  const own = command.options(parser as Argv);
+  own.group(
+    flagsOf(own).filter((flag) => flag.length > 1 && !positionalsOf(own).includes(flag)),
+    'Flags:',
+  );
+  return own
     .option('namespace', {
       alias: 'n',
       type: 'string',
@@ -95,6 +99,9 @@ export function parserOf(name: string, command: Command): Argv {
 export const flagsOf = (parser: Argv): string[] =>
   Object.keys((parser as unknown as { getOptions(): { key: Record<string, unknown> } }).getOptions().key);
 
+const positionalsOf = (parser: Argv): readonly string[] =>
+  (parser as unknown as { getGroups(): Record<string, string[]> }).getGroups()['Positionals:'] ?? [];
+
 const last = (value: unknown): string | undefined => {
   const one: unknown = Array.isArray(value) ? value.at(-1) : value;
   return typeof one === 'string' ? one : undefined;
@@ -117,7 +124,7 @@ export async function parseCommand(
       },
     })
     .fail((message: string, error: Error | undefined) => {
-      throw error ?? badUsage(name, message, known);
+      throw error ?? badUsage(name, command, message, known, rest);
     });
   await parser.parseAsync(prepare(command, rest));
   if (parsed === undefined) throw usageError(`cannot read the arguments of \`orc ${name}\``);
@@ -161,19 +168,54 @@ function stopAtCommand(rest: readonly string[]): string[] {
 }
 const valueFlagsOfExec = new Set(['--slot', '--user', '-u', '--workdir', '--env', '-e']);
 
-function badUsage(name: string, message: string, known: readonly string[]): CliError {
-  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ')[0];
-  if (unknown === undefined)
-    return usageError(lowerFirst(message.split('\n')[0] ?? message), `see \`orc ${name} --help\``);
-  if (!known.includes(unknown) && /^[a-z]/i.test(unknown) && unknown.length > 0) {
-    const near = nearest(unknown, known);
+function badUsage(
+  name: string,
+  command: Command,
+  message: string,
+  known: readonly string[],
+  rest: readonly string[],
+): CliError {
+  const help = `see \`orc ${name} --help\``;
+  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ')[0] ?? strangeFlag(rest, known);
+  if (unknown !== undefined) {
+    const near = nearest(
+      unknown,
+      known.filter((flag) => flag.length > 1),
+    );
+    const isFlag = rest.some((arg) => arg.startsWith(`-${unknown}`) || arg.startsWith(`--${unknown}`));
     return usageError(
-      `unknown flag or argument "${unknown}" of \`orc ${name}\``,
-      near === undefined ? `see \`orc ${name} --help\`` : `did you mean --${near}?`,
+      isFlag
+        ? `unknown flag ${unknown.length === 1 ? '-' : '--'}${unknown} of \`orc ${name}\``
+        : `unexpected argument "${unknown}" of \`orc ${name}\``,
+      isFlag && near !== undefined ? `did you mean --${near}?` : help,
     );
   }
-  return usageError(`unknown argument "${unknown}" of \`orc ${name}\``, `see \`orc ${name} --help\``);
+  const [, flag, given, choices] = /Argument: (\S+), Given: (.*), Choices: (.*)/.exec(message) ?? [];
+  if (flag !== undefined)
+    return usageError(`${flag} cannot be ${given ?? ''}`, `choose one of ${choices ?? ''}`);
+  const missing = /^Missing required arguments?: (.*)$/.exec(message)?.[1];
+  if (missing !== undefined) return usageError(`\`orc ${name}\` needs --${missing}`, help);
+  if (message.startsWith('Not enough non-option')) {
+    return usageError(`\`orc ${name}\` needs ${command.positionals.replaceAll('..', '…')}`, help);
+  }
+  return usageError(
+    lowerFirst(
+      message
+        .split('\n')
+        .filter((line) => line !== '')
+        .join(' ')
+        .trim(),
+    ),
+    help,
+  );
 }
+
+/** The first flag that is not known: told even when something else is missing too. */
+const strangeFlag = (rest: readonly string[], known: readonly string[]): string | undefined =>
+  rest
+    .filter((arg) => /^--[a-z]/.test(arg))
+    .map((arg) => arg.slice(2).replace(/=.*$/, ''))
+    .find((flag) => !known.includes(flag) && !known.includes(flag.replace(/^no-/, '')));
 
 const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
@@ -181,5 +223,5 @@ const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text
 export function nearest(word: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const best = closest(word, known);
-  return distance(word, best) <= Math.max(1, Math.floor(word.length / 3)) ? best : undefined;
+  return distance(word, best) <= Math.max(1, Math.floor(word.length * 0.4)) ? best : undefined;
 }

@@ -29,8 +29,8 @@ export const command = defineCommand({
     }),
 
   async run(context, args) {
-    const { client, namespace } = await context.connect();
     const selection = select(args.what);
+    const { client, namespace } = await context.connect();
     const found: { def: KindDef; object: Obj }[] = [];
     if (selection.kind === 'named') {
       for (const { def, name } of selection.refs) {

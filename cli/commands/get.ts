@@ -54,8 +54,8 @@ export const command = defineCommand({
       }),
 
   async run(context, args) {
-    const connection = await context.connect();
     const selection = select(args.what);
+    const connection = await context.connect();
     const list: ListOptions = {
       labelSelector: joined(args.selector),
       fieldSelector: joined(args.fieldSelector),

@@ -32,9 +32,9 @@ export const command = defineCommand({
       .option('replicas', { type: 'number', describe: 'How many' }),
 
   async run(context, args) {
+    const wishes = wishesOf(args.what, args.replicas);
     const connection = await context.connect();
     const { client, namespace } = connection;
-    const wishes = wishesOf(args.what, args.replicas);
     const def = resolveKind('service');
     const targets: WaitTarget[] = [];
     for (const { name, replicas } of wishes) {

@@ -17,7 +17,7 @@ export interface Surroundings {
   readonly services: readonly Service[];
 }
 
-const maxFindings = 5;
+const maxFindings = 8;
 
 /** Undefined when nothing is wrong. */
 export function diagnose(object: Obj, { tasks, services }: Surroundings): Diagnosis | undefined {
@@ -62,7 +62,7 @@ function ofService(service: Service, tasks: readonly Task[]): Diagnosis | undefi
   const why = view.why === undefined ? [] : [view.why];
   return {
     headline: `${String(view.running)} of ${view.desired === undefined ? 'the wanted' : String(view.desired)} tasks running`,
-    findings: unique([...why, ...findings]).slice(0, maxFindings),
+    findings: unique([...why, ...findings].flatMap(apart)).slice(0, maxFindings),
     next: nextSteps(own(service, tasks), `orc logs service/${service.metadata.name}`),
   };
 }
@@ -99,11 +99,24 @@ function ofTask(task: Task): Diagnosis | undefined {
   const words = wordsOf(task);
   if (state === 'Running' || state === 'Complete' || state === 'Shutdown' || words === undefined)
     return undefined;
+  const { head, nodes } = perNode(words);
   return {
-    headline: `${state.toLowerCase()}: ${words}`,
-    findings: [],
+    headline: `${state.toLowerCase()}: ${head}`,
+    findings: nodes,
     next: nextSteps([task], `orc logs task/${task.metadata.name}`),
   };
+}
+
+const apart = (text: string): string[] => {
+  const { head, nodes } = perNode(text);
+  return [head, ...nodes];
+};
+
+/** `… no node fits: a: x; b: y` taken apart, so that each node's reason has a line. */
+function perNode(text: string): { readonly head: string; readonly nodes: readonly string[] } {
+  const at = text.indexOf('no node fits: ');
+  if (at < 0) return { head: text, nodes: [] };
+  return { head: text.slice(0, at + 'no node fits'.length), nodes: text.slice(at + 'no node fits: '.length).split('; ') };
 }
 
 function ofNode(node: Node): Diagnosis | undefined {

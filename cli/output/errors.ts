@@ -65,7 +65,9 @@ function withCauses(error: ApiError, causes: readonly Cause[]): Report {
 }
 
 const causeText = ({ field, message }: Cause): string =>
-  field === undefined || message.includes(field) ? message : `${field}: ${message}`;
+  field === undefined || field === '' || names(message, field) ? message : `${field}: ${message}`;
+const names = (message: string, field: string): boolean =>
+  message.startsWith(`${field}:`) || message.includes(` ${field} `) || message.includes(`"${field}"`);
 const causeLine = (cause: Cause): string => `* ${causeText(cause)}`;
 const isFieldConflict = (cause: Cause): boolean => cause.reason === 'FieldManagerConflict';
 

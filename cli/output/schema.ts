@@ -17,20 +17,23 @@ export function typeOf(schema: Schema): string {
   return schema.title ?? schema.type ?? 'any';
 }
 
-function fieldsOf(schema: Schema): Readonly<Record<string, Schema>> {
-  if (schema.items !== undefined) return fieldsOf(schema.items);
-  if (schema.additionalProperties !== undefined) return fieldsOf(schema.additionalProperties);
-  return schema.properties ?? schema.anyOf?.map(fieldsOf).find((f) => Object.keys(f).length > 0) ?? {};
+/** The object within lists, maps and alternatives, if there is one. */
+function objectOf(schema: Schema): Schema | undefined {
+  if (schema.properties !== undefined) return schema;
+  const inner = schema.items ?? schema.additionalProperties;
+  if (inner !== undefined) return objectOf(inner);
+  return schema.anyOf?.map(objectOf).find((s) => s !== undefined);
 }
 
 /** One entry per field, sorted; with `recursive` only names and types, indented. */
 export function fieldList(schema: Schema, options: FieldListOptions, depth = 1): string[] {
   const { recursive, columns, palette } = options;
   const indent = '  '.repeat(depth);
-  return Object.entries(fieldsOf(schema))
+  const object = objectOf(schema);
+  return Object.entries(object?.properties ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([name, field]) => {
-      const required = schema.required?.includes(name) === true ? palette.yellow(' -required-') : '';
+      const required = object?.required?.includes(name) === true ? palette.yellow(' -required-') : '';
       const head = `${indent}${palette.cyan(name)}  <${typeOf(field)}>${required}`;
       if (recursive) return [head, ...(depth < 12 ? fieldList(field, options, depth + 1) : [])];
       return [head, ...wrap(field.description, columns - 8).map((line) => `${indent}  ${line}`), ''];
