@@ -85,7 +85,7 @@ function normal(result: Result, newer: boolean): string {
       ]),
     );
   return canonical({
-    object: newer ? result.object : unordered(result.object),
+    object: newer ? result.object : unordered(result.object ?? {}),
     managers: sets(result.managers),
     conflicts: newer ? sets(result.conflicts ?? {}) : Object.keys(result.conflicts ?? {}).sort(),
     error: result.error === undefined ? false : true,

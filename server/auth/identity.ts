@@ -1,0 +1,23 @@
+/** Who asks, from the client certificate. */
+import type { TLSSocket } from 'node:tls';
+import type { Identity } from '../types.ts';
+
+export const adminGroup = 'system:masters';
+export const nodesGroup = 'system:nodes';
+
+/** CN and O of a verified certificate; undefined when there is none (anonymous). */
+export function identityOf(socket: TLSSocket): Identity | undefined {
+  if (!socket.authorized) return undefined;
+  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: unknown; O?: unknown } };
+  const names = (value: unknown): readonly string[] =>
+    (Array.isArray(value) ? value : [value]).filter(
+      (one): one is string => typeof one === 'string' && one !== '',
+    );
+  const [name] = names(subject?.CN);
+  return name === undefined ? undefined : { name, groups: names(subject?.O) };
+}
+
+export const groupsShown = (identity: Identity): readonly string[] => [
+  ...identity.groups,
+  'system:authenticated',
+];

@@ -1,0 +1,184 @@
+/** One request from its first byte to its answer: who, what, may they, do it, write it down. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { ApiError } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
+import { authorize, forbidden, openPaths, unauthorized, type Access } from '../auth/authorize.ts';
+import { identityOf } from '../auth/identity.ts';
+import type { ServerMetrics } from '../metrics.ts';
+import { notAllowed } from '../resources/errors.ts';
+import { dispatch, verbOf } from '../resources/dispatch.ts';
+import type { Api, Identity, Reply, ResourceCall, Verb } from '../types.ts';
+import type { Encoder } from '../watch/encode.ts';
+import { otherPath, type OtherPaths } from './other.ts';
+import { parsePath, type Target } from './path.ts';
+import { internal, send, sendError } from './respond.ts';
+
+export interface Handler {
+  readonly api: Api;
+  readonly other: OtherPaths;
+  readonly encoder: Encoder;
+  readonly metrics: ServerMetrics;
+  readonly logger: Logger;
+  /** Aborts when the server closes. */
+  readonly closing: AbortSignal;
+  /** Requests under way, apart from watches and logs. */
+  inFlight: number;
+  watches: number;
+}
+
+const anonymous: Identity = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+const writes = new Set<string>(['create', 'update', 'patch', 'delete', 'deletecollection']);
+
+/** What is asked for, as far as it is known; for the log and the metrics. */
+interface Asked {
+  user: string;
+  verb: string;
+  resource: string;
+  object: string;
+}
+
+/** Never throws. */
+export async function handle(handler: Handler, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const started = performance.now();
+  const asked: Asked = {
+    user: anonymous.name,
+    verb: (req.method ?? '').toLowerCase(),
+    resource: '',
+    object: '',
+  };
+  const gone = new AbortController();
+  res.on('close', () => gone.abort(new Error('the client went away')));
+  const signal = AbortSignal.any([gone.signal, handler.closing]);
+  try {
+    await answer(handler, req, res, asked, signal);
+  } catch (error) {
+    const why = internal(error);
+    if (why !== undefined && !signal.aborted) {
+      handler.logger.error({ err: error, verb: asked.verb, object: asked.object }, 'a request failed');
+    }
+    sendError(res, error);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  handler.metrics.request(asked.verb, asked.resource, res.statusCode, seconds);
+  const line = {
+    user: asked.user,
+    verb: asked.verb,
+    object: asked.object,
+    code: res.statusCode,
+    ms: Math.round(seconds * 1000),
+  };
+  if (writes.has(asked.verb)) handler.logger.info(line, 'write');
+  else handler.logger.debug(line, 'read');
+}
+
+async function answer(
+  handler: Handler,
+  req: IncomingMessage,
+  res: ServerResponse,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = parseUrl(req.url ?? '/');
+  const identity = identityOf(req.socket as TLSSocket);
+  if (identity === undefined && !openPaths.includes(url.pathname)) throw unauthorized();
+  const who = identity ?? anonymous;
+  asked.user = who.name;
+  const target = parsePath(url.pathname);
+  const warnings: string[] = [];
+  switch (target.kind) {
+    case 'other': {
+      asked.object = target.path;
+      check(who, { kind: 'path', verb: asked.verb, path: target.path });
+      const reply = await counted(handler, () =>
+        otherPath(handler.other, target.path, req, url.searchParams, who),
+      );
+      return send(res, reply);
+    }
+    case 'resource': {
+      const { def, namespace, name, subresource } = target;
+      const verb = verbOf(req.method ?? '', { name, query: url.searchParams });
+      asked.verb = verb ?? asked.verb;
+      asked.resource = subresource === '' ? def.plural : `${def.plural}/${subresource}`;
+      asked.object = [def.kind, namespace, name].filter((part) => part !== '').join('/');
+      if (verb === undefined) throw notAllowed();
+      check(who, accessOf(target, verb));
+      const call: ResourceCall = {
+        def,
+        verb,
+        namespace,
+        name,
+        subresource,
+        query: url.searchParams,
+        req,
+        res,
+        identity: who,
+        warn: (text) => void warnings.push(text),
+        signal,
+      };
+      const reply = await bounded(handler, call, () => dispatch(handler.api, call, handler.encoder));
+      if (reply !== undefined) send(res, reply, warnings);
+      return;
+    }
+  }
+}
+
+export function parseUrl(text: string): URL {
+  try {
+    // A path that begins with two slashes would be read as a host.
+    return new URL(`https://localhost${text.startsWith('/') ? '' : '/'}${text}`);
+  } catch (error) {
+    throw new ApiError(400, 'the request has no valid path', { cause: error });
+  }
+}
+
+export const accessOf = (target: Extract<Target, { kind: 'resource' }>, verb: Verb): Access => ({
+  kind: 'resource',
+  verb,
+  group: target.def.group,
+  resource: target.def.plural,
+  subresource: target.subresource,
+  namespace: target.namespace,
+  name: target.name,
+});
+
+/** Throws 403. */
+export function check(identity: Identity, access: Access): void {
+  const decision = authorize(identity, access);
+  if (!decision.allowed) throw forbidden(identity, access, decision.reason);
+}
+
+const busy = (what: string): ApiError =>
+  new ApiError(429, `Too many requests: ${what}, please try again later`, {
+    details: { retryAfterSeconds: 1 },
+  });
+
+/** Watches and logs are bounded by their number; all else by how many are under way. */
+async function bounded(
+  handler: Handler,
+  call: ResourceCall,
+  work: () => Promise<Reply | undefined>,
+): Promise<Reply | undefined> {
+  if (call.verb !== 'watch' && call.subresource !== 'log') return counted(handler, work);
+  if (handler.watches >= handler.api.limits.watches) throw busy('too many watches are open');
+  handler.watches++;
+  handler.metrics.watches.set(handler.watches);
+  try {
+    return await work();
+  } finally {
+    handler.watches--;
+    handler.metrics.watches.set(handler.watches);
+  }
+}
+
+async function counted<T>(handler: Handler, work: () => Promise<T>): Promise<T> {
+  if (handler.inFlight >= handler.api.limits.inFlight) throw busy('too many are being answered');
+  handler.inFlight++;
+  handler.metrics.inFlight.set(handler.inFlight);
+  try {
+    return await work();
+  } finally {
+    handler.inFlight--;
+    handler.metrics.inFlight.set(handler.inFlight);
+  }
+}

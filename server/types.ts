@@ -1,0 +1,103 @@
+/** What the API server needs from others, and what its handlers pass to each other. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Task } from '../api-schemas/index.ts';
+import type { AnyKindDef } from '../api-schemas/kinds.ts';
+import type { Clock } from '../kit/clock.ts';
+import type { Logger } from '../kit/log.ts';
+import type { Registry } from '../store/types.ts';
+
+/** Who asks: CN and O of the client certificate. */
+export interface Identity {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** Task streams; the node gateway serves them. Neither throws: they answer errors themselves. */
+export interface Streams {
+  /** `GET …/tasks/NAME/log`; query as Kubernetes' pods/log. */
+  handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
+  /** The WebSocket `…/tasks/NAME/exec` (`v5.channel.k8s.io`). */
+  handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
+}
+
+/** Upgrades under `/session/v1`; called only for nodes (group `system:nodes`) with a verified certificate. */
+export interface Sessions {
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Identity): void;
+}
+
+export interface ServerOptions {
+  readonly registry: Registry;
+  readonly listen: { readonly host: string; /** 0: any free port. */ readonly port: number };
+  /** PEM. `ca` verifies client certificates. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Of orc, e.g. `0.1.0`. */
+  readonly version: string;
+  readonly sessions?: Sessions;
+  readonly streams?: Streams;
+  /** Answers `/readyz`; a text says why not. Default: ready when a consistent read succeeds. */
+  readonly ready?: () => Promise<string | undefined>;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface Limits {
+  /** Requests being answered at a time, watches and streams apart; more get 429. Default 400. */
+  readonly inFlight: number;
+  /** Open watches; more get 429. Default 10 000. */
+  readonly watches: number;
+  /** Bytes of a request body; more get 413. Default 4 MiB. */
+  readonly bodyBytes: number;
+  /** Bytes that wait for a slow watcher before it is dropped. Default 4 MiB. */
+  readonly watchBufferBytes: number;
+  /** Milliseconds between bookmarks. Default 60 000. */
+  readonly bookmarkMs: number;
+}
+
+export interface RunningServer {
+  /** `https://host:port` */
+  readonly url: string;
+  /** Ends watches and streams, stops accepting, waits for the requests under way. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+/** A request about objects, with its path understood. */
+export interface ResourceCall {
+  readonly def: AnyKindDef;
+  readonly verb: Verb;
+  /** Empty for cluster scope and for all namespaces. */
+  readonly namespace: string;
+  /** Empty for collections. */
+  readonly name: string;
+  /** `status`, `scale`, `log`, `exec`; empty for the object itself. */
+  readonly subresource: string;
+  readonly query: URLSearchParams;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly identity: Identity;
+  /** Adds a `Warning` header to the answer. */
+  warn(text: string): void;
+  /** Aborts when the client goes away or the server closes. */
+  readonly signal: AbortSignal;
+}
+
+/** An answer to be sent; a handler that answers by itself returns undefined. */
+export interface Reply {
+  readonly code: number;
+  /** JSON, unless `type` says else. */
+  readonly body: unknown;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What every handler works with. */
+export interface Api {
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly streams: Streams | undefined;
+}
