@@ -24,22 +24,29 @@ export function nextNode(
   return isDeepStrictEqual(status, current.status) ? undefined : { ...current, status };
 }
 
-/** Makes the Node object say what the node described, creating it (with `labels`) when there is none. */
+/**
+ * Makes the Node object say what the node described, creating it (with `labels`) when there is none. Does
+ * nothing more once `isOpen` is false: a session that is over must not overwrite the one that replaced it.
+ */
 export async function writeNode(
   registry: Registry,
   name: string,
   described: NodeStatus,
   labels: Readonly<Record<string, string>>,
   state: SessionState,
+  isOpen: () => boolean,
 ): Promise<void> {
   const ref = { kind: 'Node', namespace: '', name } as const;
-  for (;;) {
+  while (isOpen()) {
     try {
-      await registry.modify<Node>(ref, (current) => nextNode(current, described, state));
+      await registry.modify<Node>(ref, (current) =>
+        isOpen() ? nextNode(current, described, state) : undefined,
+      );
       return;
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+    if (!isOpen()) return;
     const metadata = { name, ...(Object.keys(labels).length === 0 ? {} : { labels }) };
     const bare: Node = { apiVersion: 'orc.dev/v1', kind: 'Node', metadata, spec: {} };
     try {

@@ -194,7 +194,9 @@ export class NodeSession {
     const state: SessionState = { server, id: this.id, since: this.#since };
     while (this.open && this.#written !== this.#described) {
       const described = this.#described;
-      await this.#retry('write', () => writeNode(registry, this.node, described, this.#labels, state));
+      await this.#retry('write', () =>
+        writeNode(registry, this.node, described, this.#labels, state, () => this.open),
+      );
       this.#written = described;
     }
     this.#writing = false;
@@ -207,12 +209,12 @@ export class NodeSession {
     this.#end = end;
     this.#stop.abort();
     this.#options.onEnd(this, end);
-    if (this.#registered && end.reason !== 'ServerStopping' && !this.#writing) void this.#clear(end);
+    if (!this.#writing) void this.#clear(end);
   }
 
   async #clear(end: SessionEnd): Promise<void> {
     const { registry, clock, log } = this.#options;
-    if (end.reason === 'ServerStopping') return;
+    if (!this.#registered || end.reason === 'ServerStopping' || end.reason === 'Replaced') return;
     const ended: SessionState = { server: '', id: '', since: timestamp(clock) };
     for (let failures = 1; failures < 8; failures++) {
       try {
