@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Service, Task } from '../../api-schemas/index.ts';
 import { eventually, isReady, startCluster, type Cluster } from '../harness/cluster.ts';
 
-const examples = join(import.meta.dirname, '../../manifests/examples');
+const examples = fileURLToPath(new URL('../../manifests/examples', import.meta.url));
 const hello = readFileSync(join(examples, 'hello/stack.yml'), 'utf8');
 
 describe('The main job on one machine', () => {
@@ -117,7 +118,10 @@ describe('The main job on one machine', () => {
       }
     })();
     const before = (await cluster.tasks('hello-web')).map((task) => task.metadata.uid);
-    const changed = hello.replace('replicas: 3', 'replicas: 3\n      healthcheck: { test: [CMD, nc, -z, 127.0.0.1, "80"], interval: 300ms }');
+    const changed = hello.replace(
+      'replicas: 3',
+      'replicas: 3\n      healthcheck: { test: [CMD, nc, -z, 127.0.0.1, "80"], interval: 300ms }',
+    );
     expect(changed).not.toBe(hello);
     const ran = await cluster.apply(changed, '--wait', '--timeout', '90s');
     isDone = true;

@@ -6,11 +6,13 @@ import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_pro
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Obj, Service, Task } from '../../api-schemas/index.ts';
 import { importHelloImage, startEngine, type Engine, type EngineOptions } from './engine.ts';
 
-const root = join(import.meta.dirname, '../..').replace(/\/\.orc\/.*$/, '');
+/** Also right in a bench, whose bundle lies as deep in the tree. */
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const orc = join(root, 'bin/orc.mjs');
 
 export interface Ran {

@@ -213,6 +213,7 @@ const moreApplets = [
   'sleep',
   'stat',
   'touch',
+  'chroot',
   'true',
   'false',
   'wget',
