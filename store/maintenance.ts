@@ -29,6 +29,13 @@ interface Status {
   readonly errors: readonly string[];
 }
 
+interface Alarms {
+  readonly alarms: readonly { readonly memberID: string }[];
+}
+
+const alarmAction = { get: 0, deactivate: 2 } as const;
+const noSpace = 1;
+
 /** Compaction and defragmentation take their time on a large database. */
 const slowTimeoutMs = 120_000;
 /** Looks between two repairs: one takes its time, and may find nothing to free. */
@@ -131,7 +138,13 @@ export class Maintenance {
     const { dbBytes } = this.health;
     if (dbBytes > before * 0.9) return;
     logger.warn({ before, after: dbBytes }, 'compaction made room in etcd: writes go on');
-    await connection.call('Maintenance', 'alarm', { action: 'Deactivate', alarm: 'NOSPACE' });
+    const { alarms } = await connection.call<Alarms>('Maintenance', 'alarm', { action: alarmAction.get });
+    for (const { memberID } of alarms)
+      await connection.call('Maintenance', 'alarm', {
+        action: alarmAction.deactivate,
+        memberID,
+        alarm: noSpace,
+      });
     await this.#status();
   }
 }

@@ -269,15 +269,22 @@ describe('a full etcd', () => {
       }
     };
     await expect(fill()).rejects.toMatchObject({ code: 503, reason: 'StoreFull' });
-    await expect(fill()).rejects.toThrow(/--quota-backend-bytes/);
-    await until(() => store.health().full);
+    await until(async () => {
+      await expect(fill()).rejects.toThrow(/--quota-backend-bytes/);
+      return store.health().full;
+    });
     await store.cache.sync();
     expect(store.cache.list('Service')).toHaveLength(made);
     const fresh = await store.another();
     expect(contents(fresh)).toEqual(contents(store));
     for (let i = 0; i < made; i += 2)
       await store.registry.remove({ kind: 'Service', namespace: 'default', name: `s${i}` });
+    await until(() =>
+      store.registry.create(service('again')).then(
+        () => true,
+        () => false,
+      ),
+    );
     await until(() => !store.health().full);
-    await store.registry.create(service('again'));
   });
 });
