@@ -56,6 +56,7 @@ function resource(group: string, version: string, tail: readonly string[]): Targ
   if (tail[0] === 'namespaces' && tail.length > 2) {
     const def = find(tail[2]);
     if (def?.namespaced === true) return target(def, tail[1] ?? '', tail.slice(3));
+    if (tail[2] !== 'status') return undefined;
   }
   const def = find(tail[0]);
   if (def === undefined) return undefined;

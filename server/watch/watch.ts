@@ -101,6 +101,9 @@ class Stream {
   #subscription: Subscription | undefined;
   #first = true;
   #ended = false;
+  #opening = true;
+  /** What the watch began with: it may wait, beside the limit, until the client has read it. */
+  #initialBytes = 0;
 
   constructor(api: Api, call: ResourceCall, plan: Plan, done: () => void) {
     this.#api = api;
@@ -127,6 +130,10 @@ class Stream {
       this.#fail(error);
       return;
     }
+    this.#opening = false;
+    this.#call.res.once('drain', () => {
+      this.#initialBytes = 0;
+    });
     if (!this.#ended) this.#schedule();
   }
 
@@ -178,17 +185,22 @@ class Stream {
     return this.#plan.encoder.encode(type, object, this.#plan.form, columns);
   }
 
+  /** Drops the watcher when what waited before this was already too much. */
   #write(bytes: Buffer): void {
     const { res } = this.#call;
     if (this.#ended || res.destroyed) return;
+    const waiting = res.writableLength;
+    if (waiting > this.#api.limits.watchBufferBytes + this.#initialBytes) {
+      this.#api.logger.warn(
+        { kind: this.#plan.form.def.kind, user: this.#call.identity.name, bytes: waiting },
+        'a watcher is too slow and is dropped; it can list and watch again',
+      );
+      res.destroy();
+      this.#end();
+      return;
+    }
     res.write(bytes);
-    if (res.writableLength <= this.#api.limits.watchBufferBytes) return;
-    this.#api.logger.warn(
-      { kind: this.#plan.form.def.kind, user: this.#call.identity.name, bytes: res.writableLength },
-      'a watcher is too slow and is dropped; it can list and watch again',
-    );
-    res.destroy();
-    this.#end();
+    if (this.#opening) this.#initialBytes += bytes.length;
   }
 
   #schedule(): void {

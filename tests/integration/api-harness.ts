@@ -9,7 +9,7 @@ import { silentLogger } from '../../kit/log.ts';
 import { startServer } from '../../server/index.ts';
 import { ensurePki, generateKey, issueCertificate, type Pki } from '../../server/pki/index.ts';
 import type { Limits, ServerOptions } from '../../server/types.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { openStore, type OpenOptions, type Store } from '../../store/index.ts';
 import { startTestEtcd, type TestEtcd } from '../../store/testing.ts';
 
 export interface Answer {
@@ -62,15 +62,23 @@ export interface TestApi {
   stop(): Promise<void>;
 }
 
-export async function startTestApi(
-  options: Partial<Pick<ServerOptions, 'streams' | 'sessions'>> & { readonly limits?: Partial<Limits> } = {},
-): Promise<TestApi> {
+export async function startTestApi({
+  ring,
+  ...options
+}: Partial<Pick<ServerOptions, 'streams' | 'sessions'>> & {
+  readonly limits?: Partial<Limits>;
+  readonly ring?: OpenOptions['ring'];
+} = {}): Promise<TestApi> {
   const dir = mkdtempSync(join(tmpdir(), 'orc-api-'));
   const [etcd, pki] = await Promise.all([
     startTestEtcd(),
     ensurePki(dir, { hostnames: ['127.0.0.1'], nodeName: 'n1' }),
   ]);
-  const store = await openStore({ endpoints: etcd.endpoints, logger: silentLogger });
+  const store = await openStore({
+    endpoints: etcd.endpoints,
+    logger: silentLogger,
+    ...(ring === undefined ? {} : { ring }),
+  });
   const server = await startServer({
     registry: store.registry,
     listen: { host: '127.0.0.1', port: 0 },
