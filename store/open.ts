@@ -59,7 +59,7 @@ export interface Store {
 
 /**
  * Connects to etcd and resolves when the cache holds the whole registry. While etcd is away it keeps trying,
- * until `signal` is aborted.
+ * until `signal` is aborted; then it rejects, saying what was wrong last.
  */
 export async function openStore(options: OpenOptions, signal?: AbortSignal): Promise<Store> {
   const { logger, clock = systemClock } = options;
@@ -100,7 +100,9 @@ export async function openStore(options: OpenOptions, signal?: AbortSignal): Pro
     await Promise.race([feed.ready(), aborted]);
   } catch (error) {
     await close();
-    throw error;
+    throw new Error(`The store could not be read: ${feed.lastError ?? 'etcd did not answer in time'}`, {
+      cause: error,
+    });
   } finally {
     clearInterval(keepAlive);
   }

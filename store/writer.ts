@@ -32,7 +32,7 @@ export interface WriterOptions {
   readonly connection: Pick<Connection, 'txn' | 'range'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Ops per transaction at first; lowered when etcd refuses it. Default 1024. */
+  /** Ops per transaction at first; lowered when etcd refuses it. Default 512. */
   readonly maxOps?: number;
   /** Default 2. */
   readonly maxInFlight?: number;
@@ -103,7 +103,7 @@ export class Writer {
     this.#connection = options.connection;
     this.#clock = options.clock;
     this.#logger = options.logger;
-    this.#maxOps = options.maxOps ?? 1024;
+    this.#maxOps = options.maxOps ?? 512;
     this.#maxInFlight = options.maxInFlight ?? 2;
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#onFull = options.onFull ?? (() => undefined);
