@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type {
-  AssignmentSet,
-  NodeStatus,
-  Port,
-  StreamRequest,
-  TaskEvent,
-  TaskReport,
-} from '../api-schemas/index.ts';
+import type { AssignmentSet, NodeStatus, Port, StreamRequest } from '../api-schemas/index.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { EngineWatcher } from './engine.ts';
@@ -19,32 +12,18 @@ import { portHolder } from './network/listeners.ts';
 import { Networks } from './network/networks.ts';
 import { describeNode } from './node.ts';
 import type { EngineInfo, Runtime } from './runtime/types.ts';
-import { serveStream, type StreamSocket } from './streams/index.ts';
+import type { AgentSession, SessionOptions } from './session/index.ts';
+import { serveStream } from './streams/index.ts';
 import { CheckpointFile } from './tasks/checkpoint.ts';
 import { Tasks } from './tasks/index.ts';
 
 export { createDockerRuntime, type DockerRuntimeOptions } from './runtime/docker/index.ts';
 export { createSimulatedRuntime, type SimulatedOptions, type SimulatedRuntime } from './runtime/simulated.ts';
+export { connectSession, type AgentSession, type SessionOptions } from './session/index.ts';
 export type { Runtime } from './runtime/types.ts';
 
-/** What the agent does when its session speaks. */
-export interface SessionHandlers {
-  /** A session has begun or begun anew: what the server may have missed is to be reported again. */
-  onConnected(): void;
-  /** The whole set, after each change. */
-  onAssignments(set: AssignmentSet): void;
-  onStream(id: string, taskUID: string, request: StreamRequest): void;
-}
-
-/** The agent's end of the node protocol. Calls before the session is there wait in it. */
-export interface AgentSession {
-  report(report: TaskReport): void;
-  event(event: TaskEvent): void;
-  /** The node's description has changed. */
-  describe(node: NodeStatus): void;
-  openStream(id: string): Promise<StreamSocket>;
-  close(): Promise<void>;
-}
+/** What a session asks of the agent and tells it: a part of `SessionOptions`. */
+export type SessionHandlers = Pick<SessionOptions, 'describe' | 'onAssignments' | 'onStream'>;
 
 export interface IngressSettings {
   /**
@@ -63,8 +42,10 @@ export interface AgentOptions {
   readonly runtime: Runtime;
   readonly role: 'manager' | 'worker';
   readonly agentVersion?: string;
-  /** Opens the session; the node's description comes with it, and by `describe` when it changes. */
-  readonly connect: (node: NodeStatus, handlers: SessionHandlers) => AgentSession;
+  /** Opens the session: `(handlers) => connectSession({ endpoints, tls, labels, logger, clock, ...handlers })`. */
+  readonly connect: (
+    handlers: SessionHandlers,
+  ) => Pick<AgentSession, 'report' | 'event' | 'describeAgain' | 'openStream' | 'close'>;
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Published ports; false where there is no kernel to program (simulated nodes). */
@@ -109,9 +90,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           endpoints,
           complete: told,
           firewall: engine?.firewall,
-          serving: tasks.serving().map(({ task, container: { addresses } }) => {
-            const bridge = networks.bridgeOf(task);
-            return { task, addresses, bridge };
+          serving: tasks.serving().map(({ task, container: { id, addresses } }) => {
+            return { task, id, addresses, bridge: networks.bridgeOf(task) };
           }),
         }),
         onProblems: (problems) => tasks.setPortProblems(problems),
@@ -143,8 +123,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     (info) => ((engineProblem = undefined), info),
     (error: Error) => ((engineProblem = error.message), undefined),
   );
-  const session = options.connect(node(), {
-    onConnected: () => tasks.reportAgain(),
+  const session = options.connect({
+    describe: node,
     onAssignments(set) {
       endpoints = set.endpoints;
       told = true;
@@ -165,7 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       engine = info;
       engineProblem = undefined;
       networks.forgetAll();
-      session.describe(node());
+      session.describeAgain();
       tasks.engineUp(containers);
       void ingress?.sync();
     },
@@ -173,7 +153,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       tasks.engineDown();
       if (engineProblem === message) return;
       engineProblem = message;
-      session.describe(node());
+      session.describeAgain();
     },
     onWake: (uid, exit) => {
       if (uid !== undefined) tasks.containerChanged(uid, exit);
@@ -194,7 +174,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await watcher.close();
       await tasks.close();
       await ingress?.close(teardown);
-      await session.close();
+      session.close();
     },
   };
 }

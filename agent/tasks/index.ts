@@ -85,19 +85,9 @@ export class Tasks {
     this.#told = true;
     this.#assign(set, new Map());
     if (!first) return;
+    this.#reportWhatIsNew();
     for (const stray of this.#strays.values()) this.#adoptStray(stray);
     this.#options.networks.keep(this.#networkUsers());
-  }
-
-  /** Reports every status that is further on than the server's: after a session began. */
-  reportAgain(): void {
-    for (const entry of this.#entries.values()) {
-      const { task, record } = entry;
-      if (task === undefined) continue;
-      if (record.gone) this.#sendReport(entry, true);
-      else if (JSON.stringify(task.status) !== JSON.stringify(record.status)) this.#unreported.add(entry);
-    }
-    this.#flushSoon();
   }
 
   /** The engine is back (or there), with these containers: everything is looked at anew. */
@@ -130,6 +120,16 @@ export class Tasks {
     }
     this.#strays = byUID;
     if (this.#told) for (const stray of byUID.values()) this.#adoptStray(stray);
+  }
+
+  /** What happened while no server was there, before this process began. */
+  #reportWhatIsNew(): void {
+    for (const entry of this.#entries.values()) {
+      const { task, record } = entry;
+      if (task === undefined) continue;
+      if (record.gone) this.#sendReport(entry, true);
+      else if (task.status?.state !== record.status.state) this.#reportSoon(entry);
+    }
   }
 
   /** Something happened to a task's container; `exit` is known when it ended. */
@@ -292,16 +292,24 @@ export class Tasks {
     entry.record = { ...entry.record, ...change, status };
     this.#save();
     const moved = before.state !== status.state || change.failing !== undefined;
-    if (moved && (before.state === 'Running' || status.state === 'Running')) void this.#options.onServing();
+    const serving = moved && (before.state === 'Running' || status.state === 'Running');
+    const followed = serving ? this.#options.onServing() : undefined;
     if (change.status === undefined) return;
-    this.#unreported.add(entry);
-    this.#flushSoon();
+    // Who reads Running may connect.
+    if (status.state === 'Running' && followed !== undefined)
+      void followed.then(() => this.#reportSoon(entry));
+    else this.#reportSoon(entry);
   }
 
   #stamped(before: TaskStatus, status: TaskStatus): TaskStatus {
     const same = before.state === status.state && before.since !== undefined;
     const since = same ? before.since : new Date(this.#options.clock.now()).toISOString();
     return { ...status, ...(since === undefined ? {} : { since }) };
+  }
+
+  #reportSoon(entry: Entry): void {
+    this.#unreported.add(entry);
+    this.#flushSoon();
   }
 
   /** States that follow each other at once are one report. */

@@ -39,30 +39,33 @@ export class FakeServer {
   /** While false, it takes no report and gives no assignment. */
   online = true;
   readonly #streams = new Map<string, (socket: PassThrough) => void>();
+  readonly #outbox = new Map<string, TaskReport>();
   readonly #waiting = new Set<() => void>();
 
   /** For `startAgent`: the first full set follows at once, unless the server is offline. */
-  readonly connect = (node: NodeStatus, handlers: SessionHandlers): AgentSession => {
-    this.node = node;
+  readonly connect = (handlers: SessionHandlers): Omit<AgentSession, 'connected'> => {
     this.handlers = handlers;
-    if (this.online) queueMicrotask(() => (handlers.onConnected(), this.push()));
+    const describe = (): void => void Promise.resolve(handlers.describe()).then((node) => (this.node = node)).then(() => this.#changed()); // prettier-ignore
+    describe();
+    queueMicrotask(() => this.push());
     return {
       report: (report) => this.#take(report),
       event: (event) => {
         this.events.push(event);
         this.#changed();
       },
-      describe: (changed) => {
-        this.node = changed;
-        this.#changed();
-      },
+      describeAgain: describe,
       openStream: (id) => Promise.resolve(this.#open(id)),
-      close: () => Promise.resolve(),
+      close: () => undefined,
     };
   };
 
+  /** Gives the whole set; and takes what was reported while it was away. */
   push(): void {
     if (!this.online) return;
+    const late = [...this.#outbox.values()];
+    this.#outbox.clear();
+    for (const report of late) this.#take(report);
     this.handlers?.onAssignments({
       tasks: [...this.tasks.values()],
       revisions: [...this.revisions.values()],
@@ -198,7 +201,7 @@ export class FakeServer {
   }
 
   #take(report: TaskReport): void {
-    if (!this.online) return;
+    if (!this.online) return void this.#outbox.set(report.uid, report);
     this.reports.push(report);
     const task = this.tasks.get(report.name);
     if (task !== undefined && task.metadata.uid === report.uid) {

@@ -210,7 +210,7 @@ describe('the agent', () => {
     agent = await start();
     docker('kill', before[0] ?? '');
     server.online = true;
-    server.handlers?.onConnected();
+    server.push();
     await server.until('one failed', () =>
       [...server.tasks.values()].some((t) => t.status?.state === 'Failed'),
     );

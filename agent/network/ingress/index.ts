@@ -19,7 +19,7 @@ const verifyMs = 5_000;
 
 export interface IngressInput {
   readonly endpoints: readonly Endpoints[];
-  readonly serving: readonly (ServingTask & { readonly bridge: string })[];
+  readonly serving: readonly (ServingTask & { readonly id: string; readonly bridge: string })[];
   /** Whether a server has said what this node publishes: then rules of an earlier run that are not wanted may go. */
   readonly complete: boolean;
   /** What the engine programs its rules with; undefined while unknown. */
@@ -95,10 +95,12 @@ export class Ingress {
     const idle = wanted.ports.length === 0 && this.#loaded.length === 0;
     if (idle && (this.#clean || !complete)) return this.#tell(wanted.problems);
     this.#cancel?.();
-    this.#cancel = this.#options.clock.after(verifyMs, () => void this.#schedule(true));
+    this.#cancel = undefined;
+    if (wanted.ports.length > 0)
+      this.#cancel = this.#options.clock.after(verifyMs, () => void this.#schedule(true));
     const { ports, problems } = await this.#holdAll(wanted.ports, firewall);
     try {
-      await this.#load(ports, [...new Set(serving.map(({ bridge }) => bridge))], verify);
+      await this.#load(ports, serving, verify);
       this.#tell([...wanted.problems, ...problems]);
     } catch (error) {
       this.#options.logger.error({ err: error }, 'published ports cannot be programmed');
@@ -107,18 +109,22 @@ export class Ingress {
     }
   }
 
-  async #load(ports: readonly IngressPort[], bridges: readonly string[], verify: boolean): Promise<void> {
+  async #load(
+    ports: readonly IngressPort[],
+    serving: IngressInput['serving'],
+    verify: boolean,
+  ): Promise<void> {
     if (ports.length === 0) {
       this.#loaded = [];
-      this.#cancel?.();
       await this.#kernel.remove();
       this.#clean = true;
       return;
     }
     const first = this.#loaded.length === 0;
-    await this.#kernel.apply(ports, verify);
     if (first || verify) await this.#kernel.acceptForwarding();
-    await this.#kernel.routeLocalnet(bridges, verify);
+    const fresh = await this.#kernel.routeLocalnet(serving, verify);
+    await this.#kernel.apply(ports, verify);
+    if (fresh) await this.#kernel.hairpin(serving);
     const before = this.#loaded;
     this.#loaded = ports;
     for (const port of ports.filter(({ protocol }) => protocol === 'udp')) await this.#unpin(port, before);

@@ -10,7 +10,8 @@ export class IngressKernel {
   readonly #table: string;
   readonly #families: readonly Family[];
   #applied: { readonly text: string; readonly listed: string } | undefined;
-  readonly #localnet = new Set<string>();
+  /** Containers whose bridge is set: a bridge is made anew with its network, and forgets. */
+  #localnet: ReadonlySet<string> = new Set();
 
   constructor(options: { run: Run; table: string; ipv6: boolean }) {
     this.#run = options.run;
@@ -50,13 +51,37 @@ export class IngressKernel {
     }
   }
 
-  /** Lets 127.0.0.1 reach containers behind these bridges; the rules' `guard` closes the way back. */
-  async routeLocalnet(bridges: readonly string[], verify: boolean): Promise<void> {
-    for (const bridge of bridges) {
-      if (this.#localnet.has(bridge) && !verify) continue;
+  /** Lets 127.0.0.1 reach containers on their bridges; the rules' `guard` closes the way back. True: there were new ones. */
+  async routeLocalnet(
+    containers: readonly { readonly id: string; readonly bridge: string }[],
+    verify: boolean,
+  ): Promise<boolean> {
+    const fresh = containers.filter(({ id }) => verify || !this.#localnet.has(id));
+    const failed = new Set<string>();
+    for (const bridge of new Set(fresh.map((container) => container.bridge))) {
       const { code } = await this.#run(['tee', `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`], '1');
-      if (code === 0) this.#localnet.add(bridge);
+      if (code !== 0) failed.add(bridge);
     }
+    this.#localnet = new Set(containers.filter(({ bridge }) => !failed.has(bridge)).map(({ id }) => id));
+    return fresh.length > 0;
+  }
+
+  /**
+   * Lets a container reach itself through a published port: with br_netfilter such a frame goes back out of the bridge
+   * port that it came in by, which a bridge does only in hairpin mode.
+   */
+  async hairpin(containers: readonly { readonly bridge: string }[]): Promise<void> {
+    const bridges = new Set(containers.map(({ bridge }) => bridge));
+    const { code, stdout } = await this.#run(['bridge', '-d', '-j', 'link', 'show']);
+    if (code !== 0) return;
+    const links = JSON.parse(stdout) as readonly { ifname: string; master?: string; hairpin?: boolean }[];
+    const off = links.filter(
+      ({ master, hairpin }) => master !== undefined && bridges.has(master) && !hairpin,
+    );
+    if (off.length === 0) return;
+    const lines = off.map(({ ifname }) => `link set dev ${ifname} hairpin on\n`).join('');
+    // A container may be gone by now; the rest counts.
+    await this.#run(['bridge', '-force', '-batch', '-'], lines);
   }
 
   /** Forgets UDP flows to a port, or only those to one address behind it, so that the next datagram is sent anew. */
