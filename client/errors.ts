@@ -1,4 +1,4 @@
-import { ApiError, messageOf, type Status } from '../kit/errors.ts';
+import { ApiError, type Status } from '../kit/errors.ts';
 
 /** The server was not reached, or the connection broke: nothing is known of what became of the request. */
 export class ConnectionError extends Error {
@@ -71,12 +71,12 @@ const beforeSending = new Set([
 
 /** What a user should read of a failed connection: where to, why, and the remedy. */
 export function connectionError(endpoint: string, error: unknown, connected: boolean): ConnectionError {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'UNKNOWN';
+  const { code: known, message = String(error) } = error as { code?: unknown; message?: string };
+  const code = typeof known === 'string' ? known : 'UNKNOWN';
   return new ConnectionError(
     endpoint,
     code,
-    `cannot reach the orc server at ${endpoint} ${explain(code, messageOf(error))}`,
+    `cannot reach the orc server at ${endpoint} ${explain(code, message)}`,
     { notSent: !connected || beforeSending.has(code), cause: error },
   );
 }
