@@ -150,7 +150,10 @@ function prepare(command: Command, rest: readonly string[]): string[] {
   for (let i = 0; i < own.length; i++) {
     const arg = own[i] ?? '';
     const optional = optionalValues[arg];
-    if (optional === undefined) out.push(arg);
+    // yargs takes a lone dash for a flag.
+    if ((arg === '-f' || arg === '--filename') && own[i + 1] === '-')
+      out.push(`--filename=${own[++i] ?? ''}`);
+    else if (optional === undefined) out.push(arg);
     else if (optional.values.includes(own[i + 1] ?? '')) out.push(`${arg}=${own[++i] ?? ''}`);
     else out.push(`${arg}=${optional.bare}`);
   }

@@ -52,7 +52,7 @@ export const command = defineCommand({
     if (found.length === 0) throw new CliError(`nothing to describe in ${namespace} namespace`);
     const page = {
       now: context.clock.now(),
-      columns: Math.max(60, Math.min(context.io.columns(), 140)),
+      columns: context.io.stdoutTty ? Math.max(60, Math.min(context.io.columns(), 160)) : 120,
       palette: paletteFor(context.io.color),
     };
     for (const [i, { def, object }] of found.entries()) {

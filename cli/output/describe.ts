@@ -41,7 +41,7 @@ export function renderDescription(description: Description, page: Page): string[
     ]),
     ...hints.filter(isBlock).flatMap((hint) => block(object, hint, page)),
     ...related.flatMap((r) => relatedLines(r, page)),
-    ...eventLines(events, page),
+    ...eventLines(events, object.metadata.uid, page),
   ];
 }
 
@@ -133,24 +133,37 @@ export const lastSeen = (event: Event): string =>
   event.lastTimestamp || event.firstTimestamp || event.metadata.creationTimestamp || '';
 const maxEvents = 25;
 
-/** Newest last, where the eye ends. */
-function eventLines(events: readonly Event[], { now, columns, palette }: Page): string[] {
+/** Newest last, where the eye ends. Those of other objects (a service's tasks) say whose they are. */
+function eventLines(
+  events: readonly Event[],
+  uid: string | undefined,
+  { now, columns, palette }: Page,
+): string[] {
   if (events.length === 0) return [`${palette.bold('Events:')}  <none>`];
   const sorted = [...events].sort((a, b) => (lastSeen(a) < lastSeen(b) ? -1 : 1)).slice(-maxEvents);
-  const head = ['AGE', 'TYPE', 'REASON', 'FROM', 'MESSAGE'];
-  const rows = sorted.map((e) => [eventAge(e, now), e.type, e.reason, e.source.component, e.message.trim()]);
+  const foreign = sorted.some((e) => e.involvedObject.uid !== uid);
+  const about = ({ involvedObject: o }: Event): string => `${(o.kind ?? '').toLowerCase()}/${o.name ?? ''}`;
+  const rows = [
+    ['AGE', 'TYPE', 'REASON', foreign ? 'OBJECT' : 'FROM', 'MESSAGE'],
+    ...sorted.map((e) => [
+      eventAge(e, now),
+      e.type,
+      e.reason,
+      foreign ? about(e) : e.source.component,
+      e.message.trim(),
+    ]),
+  ];
   const start = renderTable(
     undefined,
-    [head, ...rows].map((row) => [...row.slice(0, 4), '|']),
+    rows.map((row) => [...row.slice(0, -1), '|']),
   ).map((line) => line.slice(0, line.lastIndexOf('|')));
   const left = start[0]?.length ?? 0;
-  return [
-    palette.bold('Events:'),
-    ...[head, ...rows].flatMap((row, i) => {
-      const message = wrap(visible(row[4] ?? ''), Math.max(30, columns - left - 2));
-      return message.map((line, j) => `  ${j === 0 ? (start[i] ?? '') : ' '.repeat(left)}${line}`.trimEnd());
-    }),
-  ];
+  const lines = rows.flatMap((row, i) =>
+    wrap(visible(row.at(-1) ?? ''), Math.max(30, columns - left - 2)).map(
+      (line, j) => (j === 0 ? (start[i] ?? '') : ' '.repeat(left)) + line,
+    ),
+  );
+  return [palette.bold('Events:'), ...indent(lines)];
 }
 
 /** `2m (x5 over 10m)` */

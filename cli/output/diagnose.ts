@@ -79,10 +79,11 @@ function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Tas
   if (bad.length === 0 && why === undefined) return undefined;
   return {
     headline: `${String(stack.status?.readyServices ?? 0)} of ${String(Object.keys(stack.spec.services).length)} services ready`,
+    // Each service says for itself what the stack's own condition repeats of the first.
     findings: unique([
-      ...(why === undefined ? [] : [why.message || why.reason]),
+      ...(why === undefined || (bad.length > 0 && why.type === 'Ready') ? [] : [why.message || why.reason]),
       ...bad.flatMap(({ service, diagnosis }) =>
-        (diagnosis?.findings ?? []).slice(0, 2).map((f) => `${service.metadata.name}: ${f}`),
+        (diagnosis?.findings ?? []).slice(0, 1).map((f) => `${service.metadata.name}: ${f}`),
       ),
     ]).slice(0, maxFindings),
     next: unique([
@@ -116,7 +117,10 @@ const apart = (text: string): string[] => {
 function perNode(text: string): { readonly head: string; readonly nodes: readonly string[] } {
   const at = text.indexOf('no node fits: ');
   if (at < 0) return { head: text, nodes: [] };
-  return { head: text.slice(0, at + 'no node fits'.length), nodes: text.slice(at + 'no node fits: '.length).split('; ') };
+  return {
+    head: text.slice(0, at + 'no node fits'.length),
+    nodes: text.slice(at + 'no node fits: '.length).split('; '),
+  };
 }
 
 function ofNode(node: Node): Diagnosis | undefined {

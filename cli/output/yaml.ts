@@ -3,7 +3,13 @@ import { stringify } from 'yaml';
 
 /** Keys in alphabetical order (so: apiVersion, kind, metadata, spec, status), no line folding. */
 export const toYaml = (value: unknown): string =>
-  stringify(value, { lineWidth: 0, sortMapEntries: true, aliasDuplicateObjects: false, indentSeq: false });
+  stringify(value, {
+    version: '1.1',
+    lineWidth: 0,
+    sortMapEntries: true,
+    aliasDuplicateObjects: false,
+    indentSeq: false,
+  });
 
 export const toJson = (value: unknown): string => `${JSON.stringify(value, undefined, 4)}\n`;
 
