@@ -42,28 +42,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     logger,
     clock,
     ingress: !isSimulated,
-    connect: (first, { onConnected, onAssignments, onStream }) => {
-      let node = first;
-      const session = connectSession({
-        endpoints: options.endpoints,
-        tls: () => options.tls,
-        describe: () => node,
-        logger,
-        clock,
-        onConnect: onConnected,
-        onAssignments,
-        onStream,
-      });
-      return {
-        report: (report) => session.report(report),
-        event: (event) => session.event(event),
-        describe: (changed) => {
-          node = changed;
-          session.describeAgain();
-        },
-        openStream: (id) => session.openStream(id),
-        close: () => Promise.resolve(session.close()),
-      };
-    },
+    connect: (handlers) =>
+      connectSession({ endpoints: options.endpoints, tls: () => options.tls, logger, clock, ...handlers }),
   });
 }
