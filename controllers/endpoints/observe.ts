@@ -1,0 +1,61 @@
+import {
+  hostPortsOf,
+  ingressPortsOf,
+  withDefaults,
+  type Endpoints,
+  type Service,
+} from '../../api-schemas/index.ts';
+import type { Cache } from '../../store/types.ts';
+import { isDeleting, isOwnedBy, keyOf, splitKey } from '../runtime/names.ts';
+import { observeService } from '../runtime/observe-service.ts';
+import type { Holder, Observed } from './plan.ts';
+
+export interface Seen extends Omit<Observed, 'holders'> {
+  /** An Endpoints object of that name that is not this service's: a predecessor's, about to go. */
+  readonly isBlocked: boolean;
+}
+
+/** Reads what one pass needs, but for the ports of others; undefined when the service is gone or going. */
+export function observe(cache: Cache, key: string): Seen | undefined {
+  const view = observeService(cache, key);
+  if (view === undefined) return undefined;
+  const { namespace, name } = splitKey(key);
+  const { service, tasks, nodes } = view;
+  const stored: Endpoints | undefined = cache.get('Endpoints', namespace, name);
+  const isOurs = stored !== undefined && isOwnedBy(stored, service) && !isDeleting(stored);
+  return {
+    service,
+    tasks,
+    nodes,
+    endpoints: isOurs ? stored : undefined,
+    isBlocked: stored !== undefined && !isOurs,
+  };
+}
+
+/** Ports that others have: explicit ones of older services, and all that were given to any. */
+export function holdersFor(cache: Cache, service: Service): readonly Holder[] {
+  const me = keyOf(service);
+  const holders: Holder[] = [];
+  for (const other of cache.list('Service')) {
+    const key = keyOf(other);
+    if (key === me) continue;
+    if ((other.spec.ports ?? []).length === 0) continue;
+    const { spec } = withDefaults(other);
+    const isOlder = olderFirst(other, service) < 0;
+    for (const port of [...ingressPortsOf(spec), ...hostPortsOf(spec)]) {
+      if (isOlder && (port.published ?? 0) !== 0) holders.push({ port, service: key });
+    }
+    const given = cache.get('Endpoints', other.metadata.namespace ?? '', other.metadata.name);
+    for (const port of given?.ports ?? []) {
+      const isExplicit = (spec.ports ?? []).some((wish) => wish.published === port.published);
+      holders.push({ port, service: key, yields: !isOlder && isExplicit });
+    }
+  }
+  return holders;
+}
+
+function olderFirst(a: Service, b: Service): number {
+  const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  if (x !== y) return x < y ? -1 : 1;
+  return keyOf(a) < keyOf(b) ? -1 : 1;
+}

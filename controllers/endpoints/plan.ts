@@ -1,0 +1,136 @@
+import {
+  ingressPortsOf,
+  portsClash,
+  withDefaults,
+  type Endpoint,
+  type Endpoints,
+  type Node,
+  type Port,
+  type Service,
+  type Task,
+} from '../../api-schemas/index.ts';
+import { apiVersion, keyOf, label, ownerReference } from '../runtime/names.ts';
+import { isReady } from '../runtime/tasks.ts';
+
+/** A port that another service has, or will have. */
+export interface Holder {
+  readonly port: Port;
+  /** `namespace/name` of the service. */
+  readonly service: string;
+  /** It gives way to an older service that asks for this very number. */
+  readonly yields?: boolean;
+}
+
+export interface Observed {
+  readonly service: Service;
+  readonly tasks: readonly Task[];
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly endpoints: Endpoints | undefined;
+  /** Ports that this service has to leave alone: of older services, and those chosen for others. */
+  readonly holders: readonly Holder[];
+}
+
+export interface Plan {
+  readonly endpoints: Endpoints;
+  readonly taken: readonly Holder[];
+  /** Ports to choose for which none was free. */
+  readonly exhausted: readonly Port[];
+}
+
+export const firstPort = 30_000;
+export const lastPort = 32_767;
+
+/**
+ * Returns the Endpoints of a service: the addresses of its ready tasks and its published ports, each decided. A
+ * chosen port stays for as long as nobody asks for it by number; a port that an older service has is left out.
+ */
+export function plan({ service, tasks, nodes, endpoints, holders }: Observed): Plan {
+  const { name, namespace = '', labels } = service.metadata;
+  const stack = labels?.[label.stack];
+  const { ports, taken, exhausted } = decidePorts(service, endpoints?.ports ?? [], holders);
+  return {
+    endpoints: {
+      ...endpoints,
+      apiVersion,
+      kind: 'Endpoints',
+      metadata: {
+        ...endpoints?.metadata,
+        name,
+        namespace,
+        labels: { [label.service]: name, ...(stack === undefined ? {} : { [label.stack]: stack }) },
+        ownerReferences: [ownerReference(service)],
+      },
+      ports,
+      endpoints: tasks
+        .filter((task) => isReady(task, nodes))
+        .flatMap(addressOf)
+        .sort(byAddress),
+    },
+    taken,
+    exhausted,
+  };
+}
+
+function decidePorts(
+  service: Service,
+  before: readonly Port[],
+  holders: readonly Holder[],
+): { readonly ports: readonly Port[] } & Pick<Plan, 'taken' | 'exhausted'> {
+  const ports: Port[] = [];
+  const taken: Holder[] = [];
+  const exhausted: Port[] = [];
+  const wanted = ingressPortsOf(withDefaults(service).spec);
+  const own = wanted.filter((port) => port.published !== 0);
+  const isFree = (port: Port): boolean =>
+    !holders.some((holder) => portsClash(holder.port, port)) &&
+    ![...own, ...ports].some((other) => portsClash(other, port));
+
+  for (const port of wanted) {
+    if (port.published !== 0) {
+      const holder = holders.find((other) => other.yields !== true && portsClash(other.port, port));
+      if (holder === undefined) ports.push(port);
+      else taken.push({ port, service: holder.service });
+      continue;
+    }
+    const kept = before
+      .filter(
+        (old) => sameWish(old, port) && (old.published ?? 0) >= firstPort && (old.published ?? 0) <= lastPort,
+      )
+      .map((old): Port => ({ ...port, published: old.published ?? 0 }))
+      .find(isFree);
+    const chosen = kept ?? firstFree(port, keyOf(service), isFree);
+    if (chosen === undefined) exhausted.push(port);
+    else ports.push(chosen);
+  }
+  return { ports, taken, exhausted };
+}
+
+const sameWish = (a: Port, b: Port): boolean =>
+  a.target === b.target &&
+  (a.protocol ?? 'tcp') === (b.protocol ?? 'tcp') &&
+  a.hostIP === b.hostIP &&
+  a.name === b.name;
+
+/** Begins at a place that follows from the service's name, so that a service made anew tends to get its port again. */
+function firstFree(port: Port, seed: string, isFree: (port: Port) => boolean): Port | undefined {
+  const size = lastPort - firstPort + 1;
+  const start = [...`${seed}/${port.target}/${port.protocol ?? ''}`].reduce(
+    (hash, char) => (hash * 31 + (char.codePointAt(0) ?? 0)) % size,
+    7,
+  );
+  for (let i = 0; i < size; i++) {
+    const candidate = { ...port, published: firstPort + ((start + i) % size) };
+    if (isFree(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+function addressOf(task: Task): Endpoint[] {
+  const ip = task.status?.addresses?.[0]?.ip;
+  if (ip === undefined || task.spec.nodeName === undefined) return [];
+  const { slot, nodeName } = task.spec;
+  return [{ task: task.metadata.name, ...(slot === undefined ? {} : { slot }), nodeName, ip }];
+}
+
+const byAddress = (a: Endpoint, b: Endpoint): number =>
+  (a.slot ?? 0) - (b.slot ?? 0) || (a.task < b.task ? -1 : a.task > b.task ? 1 : 0);

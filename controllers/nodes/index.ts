@@ -1,0 +1,51 @@
+/**
+ * The nodes room: says of each Node whether it is Connected, Ready and Lost. Others act on that: the scheduler
+ * gives no task to a node that is not Ready, `replicas` replaces tasks of a Lost one, `endpoints` leaves them out.
+ */
+import { isNotFound } from '../../kit/errors.ts';
+import type { Node, NodeStatus } from '../../api-schemas/index.ts';
+import type { Cache, Change } from '../../store/types.ts';
+import type { Controller } from '../runtime/controller.ts';
+import { plan } from './plan.ts';
+
+/** Namespace and name of the Lease that a server holds while it lives. */
+const serverLease = (server: string): readonly [string, string] => ['orc-system', `server-${server}`];
+
+export const nodesController: Controller = {
+  name: 'nodes',
+  keys: (cache) => cache.list('Node').map((node) => node.metadata.name),
+  keysOf,
+  async reconcile(key, { cache, registry, clock, record, timing, leaderSince }) {
+    const node = cache.get('Node', '', key);
+    if (node === undefined) return;
+    const nowMs = clock.now();
+    const server = node.status?.session?.server ?? '';
+    const isServerAlive = server !== '' && cache.get('Lease', ...serverLease(server)) !== undefined;
+    const { conditions, events, wakeAtMs } = plan({
+      node,
+      isServerAlive,
+      nowMs,
+      watchingSinceMs: leaderSince,
+      timing,
+    });
+    if (conditions !== node.status?.conditions) {
+      try {
+        await registry.update<Node>({ ...node, status: { ...node.status, conditions } satisfies NodeStatus });
+      } catch (error) {
+        if (isNotFound(error)) return;
+        throw error;
+      }
+      for (const event of events) record(node, event);
+    }
+    return wakeAtMs === undefined ? {} : { requeueAfterMs: Math.max(1, wakeAtMs - nowMs) };
+  },
+};
+
+function keysOf({ object, type }: Change, cache: Cache): Iterable<string> {
+  if (object.kind === 'Node') return [object.metadata.name];
+  if (object.kind !== 'Lease' || type === 'MODIFIED' || object.metadata.namespace !== 'orc-system') return [];
+  return cache
+    .list('Node')
+    .filter((node) => serverLease(node.status?.session?.server ?? '')[1] === object.metadata.name)
+    .map((node) => node.metadata.name);
+}

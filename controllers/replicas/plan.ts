@@ -1,0 +1,242 @@
+import type { Node, Revision, Service, Task } from '../../api-schemas/index.ts';
+import { findCondition } from '../runtime/conditions.ts';
+import { finalizer, isDeleting } from '../runtime/names.ts';
+import { globalSlots, mayStay } from '../runtime/placement/slots.ts';
+import { policyOf, type Policy } from '../runtime/policy.ts';
+import { byRun, endedByItself, isFinished, isRunning, runOf, slotOf, stateOf } from '../runtime/tasks.ts';
+import { afterEnd } from './restart.ts';
+import { byLoss, bySlot, groupSlots, placesOf, type Slot } from './slots.ts';
+import { newTask } from './task.ts';
+
+export interface Observed {
+  readonly service: Service;
+  readonly revisions: readonly Revision[];
+  readonly tasks: readonly Task[];
+  readonly nodes: ReadonlyMap<string, Node>;
+  /** RFC 3339; only stamped on what is created, never decided upon. */
+  readonly now: string;
+}
+
+export type Step =
+  | { readonly kind: 'CreateTask'; readonly task: Task }
+  /** The container stops and stays for its logs. */
+  | { readonly kind: 'RetireTask'; readonly task: Task }
+  | { readonly kind: 'DeleteTask'; readonly task: Task }
+  /** Its node is no more: nobody else can take the finalizer off. */
+  | { readonly kind: 'ForgetTask'; readonly task: Task };
+
+/**
+ * Returns the steps that give each revision the number of slots it should have, and each of those slots one
+ * task that runs where it may. A slot has two live tasks of one revision only while one replaces the other: on
+ * a lost node, or on one it is to leave.
+ */
+export function plan(observed: Observed): Step[] {
+  return new Planner(observed).run();
+}
+
+/** The working state of one call of `plan`; nothing of it outlives the call. */
+class Planner {
+  readonly #in: Observed;
+  readonly #policy: Policy;
+  readonly #steps: Step[] = [];
+  readonly #ending = new Set<Task>();
+  /** Newest task of each slot over all revisions. */
+  readonly #newest = new Map<string, Task>();
+  /** Ended tasks that still speak for their slot: given up, or done. */
+  readonly #holders = new Set<Task>();
+  readonly #claimed = new Map<string, number>();
+  readonly #eligible: ReadonlySet<string> | undefined;
+
+  constructor(observed: Observed) {
+    this.#in = observed;
+    this.#policy = policyOf(observed.service);
+    for (const task of observed.tasks) {
+      const key = slotOf(task);
+      const other = this.#newest.get(key);
+      if (other === undefined || runOf(other) < runOf(task)) this.#newest.set(key, task);
+    }
+    this.#eligible =
+      this.#policy.mode === 'global'
+        ? new Set(globalSlots(this.#policy, observed.nodes, observed.tasks))
+        : undefined;
+  }
+
+  run(): Step[] {
+    const { tasks, nodes, revisions } = this.#in;
+    const placeOf = placesOf(nodes, (node) => mayStay(this.#policy, node));
+    const groups = groupSlots(tasks, placeOf, nodes);
+    const byNumber = revisions.toSorted((a, b) => b.spec.number - a.spec.number);
+    const names = new Set(byNumber.map((revision) => revision.metadata.name));
+    const served = new Set<string>();
+    const victims: Slot[] = [];
+
+    for (const revision of byNumber) {
+      const slots = [...(groups.get(revision.metadata.name)?.values() ?? [])].filter((slot) => slot.claimed);
+      const kept = this.#choose(revision, slots, served, victims);
+      for (const slot of kept) this.#maintain(revision, slot);
+      for (const slot of kept) if (slot.ready) served.add(slot.key);
+    }
+    for (const [name, slots] of groups) {
+      if (!names.has(name)) victims.push(...[...slots.values()].filter((slot) => slot.claimed));
+    }
+    for (const slot of victims) this.#giveUp(slot);
+    this.#trim();
+    this.#forget();
+    return this.#steps;
+  }
+
+  /** Returns the claimed slots that the revision keeps; opens those it lacks, and hands over those too many. */
+  #choose(revision: Revision, slots: readonly Slot[], served: ReadonlySet<string>, victims: Slot[]): Slot[] {
+    const { replicas } = revision.spec;
+    const candidates = slots.filter((slot) => this.#mayHold(slot));
+    const outOfReach = slots.filter((slot) => !this.#mayHold(slot) && this.#isGlobalLost(slot));
+    victims.push(...slots.filter((slot) => !this.#mayHold(slot) && !this.#isGlobalLost(slot)));
+
+    const excess = Math.max(0, candidates.length - replicas);
+    const sorted = excess === 0 ? candidates : candidates.toSorted(byLoss(served));
+    victims.push(...sorted.slice(0, excess));
+    const kept = sorted.slice(excess).sort((a, b) => bySlot(a.key, b.key));
+    for (const slot of [...kept, ...outOfReach]) this.#claim(slot.key);
+
+    const missing = replicas - candidates.length;
+    if (missing > 0) this.#open(revision, missing, new Set(slots.map((slot) => slot.key)));
+    return kept;
+  }
+
+  /** Opens slots for the revision: those without any live task first, then the lowest. */
+  #open(revision: Revision, count: number, own: ReadonlySet<string>): void {
+    const all =
+      this.#eligible === undefined
+        ? Array.from({ length: this.#policy.replicas }, (_, i) => String(i + 1))
+        : [...this.#eligible];
+    const free = all.filter((key) => !own.has(key));
+    const busy = new Set(this.#in.tasks.filter((task) => !isFinished(task)).map(slotOf));
+    const order = [...free.filter((key) => !busy.has(key)), ...free.filter((key) => busy.has(key))];
+    for (const key of order.slice(0, count)) {
+      this.#claim(key);
+      this.#create(revision, key, 0);
+    }
+  }
+
+  #maintain(revision: Revision, slot: Slot): void {
+    const good = slot.live.filter(({ place }) => place === 'good').map(({ task }) => task);
+    const leaving = slot.live.filter(({ place }) => place === 'leaving').map(({ task }) => task);
+    const lost = slot.live.filter(({ place }) => place === 'lost').map(({ task }) => task);
+    const keep = good.findLast(isRunning) ?? good[0];
+
+    if (keep !== undefined) {
+      for (const task of good) if (task !== keep) this.#retire(task);
+      if (isRunning(keep)) for (const task of [...leaving, ...lost]) this.#retire(task);
+      else if (fitsNowhere(keep)) for (const task of leaving) this.#retire(task);
+      return;
+    }
+    const beside = leaving.length > 0 || lost.length > 0;
+    if (beside && this.#eligible !== undefined) return;
+    if (beside && this.#policy.order === 'stop-first') for (const task of leaving) this.#retire(task);
+    if (beside && !endedByItself(slot.latest)) {
+      this.#create(revision, slot.key, 0);
+      return;
+    }
+    const next = afterEnd(slot.latest, this.#policy);
+    switch (next.kind) {
+      case 'restart':
+        this.#create(revision, slot.key, next.restarts, next.notBefore);
+        return;
+      case 'done':
+      case 'gaveUp':
+        this.#holders.add(slot.latest);
+        return;
+    }
+  }
+
+  /** A slot that the service no longer has loses its tasks and their history; else they stop and stay. */
+  #giveUp(slot: Slot): void {
+    for (const { task } of slot.live) {
+      if (this.#isGone(slot.key)) this.#delete(task);
+      else this.#retire(task);
+    }
+  }
+
+  #trim(): void {
+    const ended = new Map<string, Task[]>();
+    for (const task of this.#in.tasks) {
+      const over = isFinished(task) || task.spec.desiredState === 'Shutdown';
+      if (!over || isDeleting(task) || this.#ending.has(task) || this.#holders.has(task)) continue;
+      const key = slotOf(task);
+      if (this.#isGone(key)) this.#delete(task);
+      else if (isFinished(task)) ended.set(key, [...(ended.get(key) ?? []), task]);
+    }
+    for (const tasks of ended.values()) {
+      if (tasks.length <= this.#policy.taskHistoryLimit) continue;
+      const old = tasks.toSorted(byRun).slice(0, tasks.length - this.#policy.taskHistoryLimit);
+      for (const task of old) this.#delete(task);
+    }
+  }
+
+  /** What is to go away from a node that does not exist goes at once. */
+  #forget(): void {
+    for (const task of this.#in.tasks) {
+      const { nodeName } = task.spec;
+      if (nodeName === undefined || this.#in.nodes.has(nodeName)) continue;
+      const held = task.metadata.finalizers?.includes(finalizer.container) ?? false;
+      const going = isDeleting(task) || task.spec.desiredState === 'Shutdown' || this.#ending.has(task);
+      if (!held || !going) continue;
+      const planned = this.#steps.findIndex((step) => step.task === task);
+      if (planned >= 0) this.#steps.splice(planned, 1);
+      this.#steps.push({ kind: 'ForgetTask', task });
+    }
+  }
+
+  #mayHold(slot: Slot): boolean {
+    return this.#eligible === undefined || this.#eligible.has(slot.key);
+  }
+
+  /** A global service's task on a lost node waits for the node: there is no other place for it. */
+  #isGlobalLost(slot: Slot): boolean {
+    return (
+      this.#eligible !== undefined &&
+      slot.live.some(({ place }) => place === 'lost') &&
+      this.#in.nodes.has(slot.key)
+    );
+  }
+
+  #isGone(key: string): boolean {
+    if (this.#claimed.has(key)) return false;
+    if (this.#eligible !== undefined) return !this.#in.nodes.has(key);
+    return Number(key) > this.#policy.replicas || this.#claimed.size >= this.#policy.replicas;
+  }
+
+  #claim(key: string): void {
+    this.#claimed.set(key, (this.#claimed.get(key) ?? 0) + 1);
+  }
+
+  #create(revision: Revision, slot: string, restarts: number, notBefore?: string): void {
+    const task = newTask({
+      service: this.#in.service,
+      revision,
+      slot,
+      isGlobal: this.#eligible !== undefined,
+      previous: this.#newest.get(slot),
+      restarts,
+      now: this.#in.now,
+      ...(notBefore === undefined ? {} : { notBefore }),
+    });
+    this.#steps.push({ kind: 'CreateTask', task });
+    this.#newest.set(slot, task);
+  }
+
+  #retire(task: Task): void {
+    this.#ending.add(task);
+    if (task.spec.nodeName === undefined) this.#steps.push({ kind: 'DeleteTask', task });
+    else this.#steps.push({ kind: 'RetireTask', task });
+  }
+
+  #delete(task: Task): void {
+    this.#ending.add(task);
+    this.#steps.push({ kind: 'DeleteTask', task });
+  }
+}
+
+/** Whether the scheduler has tried and found no node. */
+const fitsNowhere = (task: Task): boolean =>
+  stateOf(task) === 'Pending' && findCondition(task.status?.conditions, 'Scheduled')?.status === 'False';

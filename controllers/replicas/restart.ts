@@ -1,0 +1,39 @@
+import type { Task } from '../../api-schemas/index.ts';
+import { backoffMs } from '../../kit/backoff.ts';
+import type { Policy } from '../runtime/policy.ts';
+import { stateOf } from '../runtime/tasks.ts';
+
+export type Verdict =
+  /** `notBefore` is absent when it may start at once. */
+  | {
+      readonly kind: 'restart';
+      readonly restarts: number;
+      readonly notBefore?: string;
+      readonly delayMs: number;
+    }
+  /** The policy wants no further task in the slot. */
+  | { readonly kind: 'done' }
+  | { readonly kind: 'gaveUp'; readonly restarts: number };
+
+/**
+ * Says what follows a task that ended without having been told to. The first restart is at once, each further
+ * one within the window waits twice as long; a task that ran for the window starts the count again.
+ */
+export function afterEnd(task: Task, { restart }: Pick<Policy, 'restart'>): Verdict {
+  if (restart.condition === 'none') return { kind: 'done' };
+  if (restart.condition === 'on-failure' && stateOf(task) === 'Complete') return { kind: 'done' };
+
+  const restarts = (ranMs(task) >= restart.windowMs ? 0 : (task.spec.restarts ?? 0)) + 1;
+  if (restart.maxAttempts > 0 && restarts > restart.maxAttempts)
+    return { kind: 'gaveUp', restarts: restarts - 1 };
+
+  const delayMs = backoffMs(restarts - 1, { baseMs: restart.delayMs, maxMs: restart.maxDelayMs });
+  const endedAt = Date.parse(task.status?.finishedAt ?? task.status?.since ?? '');
+  if (delayMs === 0 || Number.isNaN(endedAt)) return { kind: 'restart', restarts, delayMs: 0 };
+  return { kind: 'restart', restarts, delayMs, notBefore: new Date(endedAt + delayMs).toISOString() };
+}
+
+function ranMs({ status }: Task): number {
+  if (status?.startedAt === undefined || status.finishedAt === undefined) return 0;
+  return Date.parse(status.finishedAt) - Date.parse(status.startedAt);
+}

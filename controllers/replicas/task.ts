@@ -1,0 +1,81 @@
+import type { Revision, Service, Task } from '../../api-schemas/index.ts';
+import {
+  annotation,
+  apiVersion,
+  finalizer,
+  label,
+  nameWithSuffix,
+  ownerReference,
+  shortHash,
+} from '../runtime/names.ts';
+import { runOf } from '../runtime/tasks.ts';
+
+export interface NewTask {
+  readonly service: Service;
+  readonly revision: Revision;
+  /** Number of the slot, or the node of a global service. */
+  readonly slot: string;
+  readonly isGlobal: boolean;
+  /** The slot's newest task, of whatever revision. */
+  readonly previous: Task | undefined;
+  readonly restarts: number;
+  readonly notBefore?: string;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+/** Returns the task for a slot. Its name follows from what it replaces, so a repeat of the pass makes the same. */
+export function newTask({
+  service,
+  revision,
+  slot,
+  isGlobal,
+  previous,
+  restarts,
+  notBefore,
+  now,
+}: NewTask): Task {
+  const { name, namespace = '', uid = '', labels } = service.metadata;
+  const stack = labels?.[label.stack];
+  const hash = shortHash(5, uid, slot, revision.metadata.uid ?? '', previous?.metadata.uid ?? '');
+  return {
+    apiVersion,
+    kind: 'Task',
+    metadata: {
+      name: nameWithSuffix(`${name}-${slot}`, hash),
+      namespace,
+      labels: {
+        [label.service]: name,
+        [label.slot]: slot.slice(0, 63),
+        [label.revision]: revision.metadata.name,
+        ...(stack === undefined ? {} : { [label.stack]: stack }),
+      },
+      annotations: { [annotation.run]: String(previous === undefined ? 1 : runOf(previous) + 1) },
+      ownerReferences: [ownerReference(service)],
+      ...(isGlobal ? { finalizers: [finalizer.container] } : {}),
+    },
+    spec: {
+      service: name,
+      revision: revision.metadata.name,
+      ...(isGlobal ? { nodeName: slot } : { slot: Number(slot) }),
+      desiredState: 'Running',
+      ...(notBefore === undefined ? {} : { notBefore }),
+      ...(restarts === 0 ? {} : { restarts }),
+    },
+    status: isGlobal
+      ? {
+          state: 'Assigned',
+          since: now,
+          conditions: [
+            {
+              type: 'Scheduled',
+              status: 'True',
+              reason: 'GlobalService',
+              message: `one task on each fitting node; this one is for ${slot}`,
+              lastTransitionTime: now,
+            },
+          ],
+        }
+      : { state: 'New', since: now },
+  };
+}

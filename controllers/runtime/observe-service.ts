@@ -1,0 +1,27 @@
+import type { Node, Revision, Service, Task } from '../../api-schemas/index.ts';
+import type { Cache } from '../../store/types.ts';
+import { nodesByName } from './cache.ts';
+import { isDeleting, isOwnedBy, keyOf, splitKey } from './names.ts';
+
+/** A service with all that belongs to it. */
+export interface ServiceView {
+  readonly service: Service;
+  /** Those that this very service owns, not a predecessor of its name. */
+  readonly revisions: readonly Revision[];
+  readonly tasks: readonly Task[];
+  readonly nodes: ReadonlyMap<string, Node>;
+}
+
+/** Reads a service once; undefined when it is gone or going: what it owns is then the garbage collector's. */
+export function observeService(cache: Cache, key: string): ServiceView | undefined {
+  const { namespace, name } = splitKey(key);
+  const service = cache.get('Service', namespace, name);
+  if (service === undefined || isDeleting(service)) return undefined;
+  const mine = keyOf(service);
+  return {
+    service,
+    revisions: cache.by('Revision', 'service', mine).filter((one) => isOwnedBy(one, service)),
+    tasks: cache.by('Task', 'service', mine).filter((one) => isOwnedBy(one, service)),
+    nodes: nodesByName(cache),
+  };
+}

@@ -1,0 +1,75 @@
+import {
+  contentHash,
+  hostPortsOf,
+  parseDuration,
+  templateOf,
+  withDefaults,
+  type Port,
+  type Service,
+  type ServiceSpec,
+  type TaskTemplate,
+} from '../../api-schemas/index.ts';
+import { nameWithSuffix } from './names.ts';
+
+/** What a service's spec asks for, with defaults applied and durations in milliseconds. */
+export interface Policy {
+  readonly mode: 'replicated' | 'global';
+  readonly replicas: number;
+  readonly order: 'start-first' | 'stop-first';
+  readonly parallelism: number;
+  readonly restart: {
+    readonly condition: 'any' | 'on-failure' | 'none';
+    readonly delayMs: number;
+    readonly maxDelayMs: number;
+    readonly maxAttempts: number;
+    readonly windowMs: number;
+  };
+  readonly taskHistoryLimit: number;
+  readonly revisionHistoryLimit: number;
+  readonly template: TaskTemplate;
+  readonly hostPorts: readonly Port[];
+  /** Name of the Revision that this spec asks for. */
+  readonly revision: string;
+  readonly spec: ServiceSpec;
+}
+
+const known = new WeakMap<Service, Policy>();
+
+/** Returns the policy of a service; worked out once per stored version of it. */
+export function policyOf(service: Service): Policy {
+  const before = known.get(service);
+  if (before !== undefined) return before;
+  const policy = readPolicy(service);
+  known.set(service, policy);
+  return policy;
+}
+
+function readPolicy(service: Service): Policy {
+  const { spec } = withDefaults(service);
+  const restart = spec.restart ?? {};
+  const template = templateOf(spec);
+  const hostPorts = hostPortsOf(spec);
+  return {
+    mode: spec.mode ?? 'replicated',
+    replicas: spec.replicas ?? 1,
+    order: spec.update?.order ?? 'start-first',
+    parallelism: spec.update?.parallelism ?? 1,
+    restart: {
+      condition: restart.condition ?? 'any',
+      delayMs: parseDuration(restart.delay ?? '1s'),
+      maxDelayMs: parseDuration(restart.maxDelay ?? '1m'),
+      maxAttempts: restart.maxAttempts ?? 0,
+      windowMs: parseDuration(restart.window ?? '1m'),
+    },
+    taskHistoryLimit: spec.taskHistoryLimit ?? 4,
+    revisionHistoryLimit: spec.revisionHistoryLimit ?? 10,
+    template,
+    hostPorts,
+    revision: revisionName(service, template, hostPorts),
+    spec,
+  };
+}
+
+/** `<service>-<hash8>` of the container settings: scale, labels, placement and policies make no new revision. */
+const revisionName = (service: Service, template: TaskTemplate, hostPorts: readonly Port[]): string =>
+  nameWithSuffix(service.metadata.name, contentHash({ template, hostPorts }));
