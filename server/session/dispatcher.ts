@@ -1,4 +1,4 @@
-import type { Endpoints, Task } from '../../api-schemas/index.ts';
+import type { Endpoints, Revision, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Cache, Change, Subscription } from '../../store/types.ts';
 import { concernsNode, endpointsByNode, keyOf } from './feed.ts';
@@ -12,15 +12,16 @@ const quietMs = 5;
  * A change for an idle session is sent in the same turn of the event loop.
  */
 export class Dispatcher {
+  readonly #cache: Cache;
   readonly #clock: Clock;
   readonly #sessionOf: (node: string) => NodeSession | undefined;
   readonly #subscription: Subscription;
   readonly #waiting = new Set<NodeSession>();
-  /** Nodes that were sent a task before its revision was in the cache. */
   readonly #timers = new Map<NodeSession, () => void>();
   #scheduled = false;
 
   constructor(cache: Cache, clock: Clock, sessionOf: (node: string) => NodeSession | undefined) {
+    this.#cache = cache;
     this.#clock = clock;
     this.#sessionOf = sessionOf;
     this.#subscription = cache.watch(undefined, undefined, {
@@ -51,9 +52,12 @@ export class Dispatcher {
   #change({ type, object, previous }: Change): void {
     switch (object.kind) {
       case 'Task':
-        return this.#task(object as Task, type === 'DELETED' ? undefined : (previous as Task | undefined));
+        return this.#task(object as Task, previous as Task | undefined, type === 'DELETED');
       case 'Endpoints':
         return this.#endpoints(object as Endpoints, previous as Endpoints | undefined);
+      case 'Revision':
+        if (type === 'ADDED') this.#revision(object as Revision);
+        return;
       case 'Node':
         if (type === 'DELETED')
           this.#sessionOf(object.metadata.name)?.end({
@@ -64,14 +68,24 @@ export class Dispatcher {
     }
   }
 
-  #task(task: Task, previous: Task | undefined): void {
+  #task(task: Task, previous: Task | undefined, isGone: boolean): void {
     const session = this.#sessionOf(task.spec.nodeName ?? '');
     if (session === undefined) return;
     const lastReported = session.reports.lastState(task.metadata.uid ?? '');
     const placed = previous?.spec.nodeName === task.spec.nodeName ? previous : undefined;
-    if (!concernsNode(task, placed, lastReported)) return;
+    if (isGone) session.reports.forget(task.metadata.uid ?? '');
+    else if (!concernsNode(task, placed, lastReported)) return;
     session.feed.markTask(keyOf(task));
     this.#wake(session);
+  }
+
+  /** Tasks come after their revision; should one have come before, its node is waiting for it. */
+  #revision(revision: Revision): void {
+    const { namespace = '', name } = revision.metadata;
+    for (const { spec } of this.#cache.by('Task', 'service', `${namespace}/${revision.spec.service}`)) {
+      const session = spec.revision === name ? this.#sessionOf(spec.nodeName ?? '') : undefined;
+      if (session?.feed.markRevision(keyOf(revision)) === true) this.#wake(session);
+    }
   }
 
   #endpoints(object: Endpoints, previous: Endpoints | undefined): void {

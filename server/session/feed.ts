@@ -72,7 +72,7 @@ export class Feed {
   readonly #dirtyTasks = new Set<string>();
   readonly #dirtyEndpoints = new Set<string>();
   /** Sent tasks and the key of their revision. */
-  readonly #tasks = new Map<string, { readonly revision: string; readonly uid: string }>();
+  readonly #tasks = new Map<string, string>();
   /** Revisions of sent tasks; false: not in the cache yet. */
   readonly #revisions = new Map<string, { users: number; sent: boolean }>();
   /** What was sent of Endpoints objects. */
@@ -85,11 +85,6 @@ export class Feed {
 
   get dirty(): boolean {
     return this.#full || this.#dirtyTasks.size > 0 || this.#dirtyEndpoints.size > 0;
-  }
-
-  /** Uid of a task that was sent. */
-  uidOf(key: string): string | undefined {
-    return this.#tasks.get(key)?.uid;
   }
 
   markAll(): void {
@@ -107,7 +102,7 @@ export class Feed {
   /** Sends the tasks of a revision again that was not there when they were sent. */
   markRevision(key: string): boolean {
     if (this.#revisions.get(key)?.sent !== false) return false;
-    for (const [task, { revision }] of this.#tasks) if (revision === key) this.#dirtyTasks.add(task);
+    for (const [task, revision] of this.#tasks) if (revision === key) this.#dirtyTasks.add(task);
     return true;
   }
 
@@ -156,15 +151,15 @@ export class Feed {
     const revision =
       mine === undefined ? undefined : `${mine.metadata.namespace ?? ''}/${mine.spec.revision}`;
     if (mine !== undefined && revision !== undefined) {
-      if (sent?.revision !== revision) this.#use(revision);
+      if (sent !== revision) this.#use(revision);
       this.#sendRevision(revision, set);
-      this.#tasks.set(key, { revision, uid: mine.metadata.uid ?? '' });
+      this.#tasks.set(key, revision);
       set.tasks.push(jsonOf(mine));
     } else if (sent !== undefined) {
       this.#tasks.delete(key);
       remove.tasks.push(key);
     }
-    if (sent !== undefined && sent.revision !== revision) this.#release(sent.revision, remove);
+    if (sent !== undefined && sent !== revision) this.#release(sent, remove);
   }
 
   #use(key: string): void {

@@ -1,0 +1,100 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { configPath, loadConfig, loadContext, mergeContext, type Context } from './config.ts';
+
+const orc: Context = {
+  name: 'orc',
+  endpoints: ['https://127.0.0.1:6750', 'https://10.0.0.2:6750'],
+  ca: 'CA',
+  cert: 'CERT',
+  key: 'KEY',
+};
+
+describe('contexts', () => {
+  let dir: string;
+  let path: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'orc-config-'));
+    path = join(dir, 'deep', 'config');
+  });
+  afterEach(() => rm(dir, { recursive: true }));
+
+  test('come from $ORC_CONFIG, else from the home directory', () => {
+    expect(configPath({ ORC_CONFIG: '/x' })).toBe('/x');
+    expect(configPath({})).toMatch(/\.orc\/config$/);
+  });
+
+  test('are read as they were written, and only by their owner', async () => {
+    await mergeContext(orc, { path });
+    expect(await loadContext({ path })).toEqual(orc);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test('leave others, and what kubectl keeps in the file, alone', async () => {
+    await mergeContext({ ...orc, name: 'a', namespace: 'team' }, { path });
+    const before = parse(await readFile(path, 'utf8')) as { users: object[]; clusters: object[] };
+    await writeFile(
+      path,
+      JSON.stringify({
+        ...before,
+        preferences: { colors: true },
+        users: [...before.users, { name: 'mine', user: { exec: {} } }],
+      }),
+    );
+    await Promise.all(
+      ['b', 'c', 'd'].map((name) => mergeContext({ ...orc, name }, { path, makeCurrent: false })),
+    );
+    await mergeContext({ ...orc, name: 'a', key: 'NEW' }, { path, makeCurrent: false });
+    const config = await loadConfig(path);
+    expect(config.contexts?.map(({ name }) => name).sort()).toEqual(['a', 'b', 'c', 'd']);
+    expect(config['preferences']).toEqual({ colors: true });
+    expect(config.users).toContainEqual({ name: 'mine', user: { exec: {} } });
+    expect(await loadContext({ path })).toEqual({ ...orc, name: 'a', namespace: 'team', key: 'NEW' });
+  });
+
+  test('may name files instead of holding the certificates', async () => {
+    await writeFile(join(dir, 'ca.crt'), 'FROM FILE');
+    const file = join(dir, 'config');
+    await writeFile(
+      file,
+      JSON.stringify({
+        'current-context': 'k',
+        clusters: [{ name: 'k', cluster: { server: 'https://h:1/', 'certificate-authority': 'ca.crt' } }],
+        contexts: [{ name: 'k', context: { cluster: 'k', user: 'none' } }],
+      }),
+    );
+    expect(await loadContext({ path: file })).toEqual({
+      name: 'k',
+      endpoints: ['https://h:1'],
+      ca: 'FROM FILE',
+    });
+  });
+
+  test('that are missing or wrong are refused with the remedy', async () => {
+    await expect(loadContext({ path })).rejects.toThrow(/no cluster is configured .* `orc up`/);
+    await mergeContext(orc, { path });
+    await expect(loadContext({ path, context: 'prod' })).rejects.toThrow(
+      /has no context "prod"; it has: orc/,
+    );
+    const broken = join(dir, 'broken');
+    await writeFile(broken, 'a: [');
+    await expect(loadContext({ path: broken })).rejects.toThrow(/is not valid YAML/);
+    await writeFile(broken, 'contexts: 3');
+    await expect(loadContext({ path: broken })).rejects.toThrow(/is not a kubeconfig file/);
+  });
+
+  test('that do not verify the server are refused', async () => {
+    const cluster = { server: 'https://h:1', 'insecure-skip-tls-verify': true };
+    const file = join(dir, 'config');
+    const config = {
+      'current-context': 'k',
+      clusters: [{ name: 'k', cluster }],
+      contexts: [{ name: 'k', context: { cluster: 'k' } }],
+    };
+    await writeFile(file, JSON.stringify(config));
+    await expect(loadContext({ path: file })).rejects.toThrow(/always verifies the server/);
+  });
+});
