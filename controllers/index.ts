@@ -105,6 +105,8 @@ async function runWhileLeading(
         ...(options.leaseTtlSeconds === undefined ? {} : { ttlSeconds: options.leaseTtlSeconds }),
       });
       await lead(make(), leadership, { ...options, log, metrics: numbers, loops, stop });
+      // Whoever took the leadership away is to have a chance to act before it is campaigned for again.
+      await sleep(options.clock, 1_000, stop);
     } catch (error) {
       if (stop.aborted) return;
       log.warn({ err: messageOf(error) }, 'campaign failed; it is tried again');

@@ -1,0 +1,355 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { controllerNames, startControllers, type Controllers } from '../../controllers/index.ts';
+import { silentLogger } from '../../kit/log.ts';
+import type { Node, Service, ServiceSpec, Stack, Task } from '../../api-schemas/index.ts';
+import { openTestRegistry, type TestRegistry } from '../../store/testing.ts';
+import { fakeAgents, type FakeAgents } from './controllers-fake-agent.ts';
+
+const ns = 'default';
+const timing = { sessionGraceMs: 200, lostAfterMs: 300 };
+
+describe('the controllers on a real etcd', () => {
+  let store: TestRegistry;
+  let controllers: Controllers;
+  let agents: FakeAgents;
+  let lease: { close(): Promise<void> };
+
+  const start = (from: Pick<TestRegistry, 'registry' | 'campaign'> = store): Controllers =>
+    startControllers({ store: from, logger: silentLogger, identity: 'a', timing, leaseTtlSeconds: 2 });
+
+  beforeEach(async () => {
+    store = await openTestRegistry();
+    agents = fakeAgents(store.registry);
+    const held = store.holdLease('server-a', { identity: 'a' });
+    await held.ready();
+    lease = held;
+    controllers = start();
+  });
+  afterEach(async () => {
+    await controllers.close();
+    await agents.close();
+    await lease.close();
+    await store.close();
+  });
+
+  const tasks = (): readonly Task[] => store.cache.list('Task', ns);
+  const running = (service: string): readonly Task[] =>
+    store.cache
+      .by('Task', 'service', `${ns}/${service}`)
+      .filter((t) => t.status?.state === 'Running' && t.spec.desiredState === 'Running')
+      .filter((t) => t.metadata.deletionTimestamp === undefined);
+  const service = (name: string): Service | undefined => store.cache.get('Service', ns, name);
+  const condition = (name: string, type: string) =>
+    service(name)?.status?.conditions?.find((c) => c.type === type);
+
+  /** Resolves when `check` holds after some change of the registry. */
+  function eventually(what: string, check: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (error?: Error): void => {
+        subscription.close();
+        clearTimeout(timer);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const look = (): void => {
+        if (check()) done();
+      };
+      const timer = setTimeout(() => {
+        const seen = tasks().map((t) => [t.metadata.name, t.spec, t.status?.state, t.status?.message]);
+        done(
+          new Error(
+            `not in time: ${what}\n${JSON.stringify(seen, null, 1)}\n${JSON.stringify(
+              store.cache.list('Service').map((s) => s.status?.conditions),
+              null,
+              1,
+            )}`,
+          ),
+        );
+      }, 8_000);
+      const subscription = store.cache.watch(undefined, undefined, {
+        onChanges: () => setImmediate(look),
+        onReset: look,
+      });
+      look();
+    });
+  }
+  const isReady = (name: string): boolean =>
+    condition(name, 'Ready')?.status === 'True' &&
+    service(name)?.status?.observedGeneration === service(name)?.metadata.generation;
+  const apply = async (name: string, spec: ServiceSpec): Promise<void> => {
+    if (service(name) === undefined) {
+      await store.registry.create<Service>({
+        apiVersion: 'orc.dev/v1',
+        kind: 'Service',
+        metadata: { name, namespace: ns },
+        spec,
+      });
+    } else {
+      await store.registry.modify<Service>({ kind: 'Service', namespace: ns, name }, (s) => ({ ...s, spec }));
+    }
+  };
+  const setNode = (name: string, change: (node: Node) => Node): Promise<Node> =>
+    store.registry.modify<Node>({ kind: 'Node', namespace: '', name }, change);
+
+  test('brings a stack to Running, heals, scales, and takes it down in the foreground', async () => {
+    await agents.addNode('n1');
+    await agents.addNode('n2');
+    await store.registry.create<Stack>({
+      apiVersion: 'orc.dev/v1',
+      kind: 'Stack',
+      metadata: { name: 'shop', namespace: ns, finalizers: ['orc.dev/stack'] },
+      spec: {
+        services: { web: { image: 'web:1', replicas: 3, ports: [{ target: 80 }] }, db: { image: 'db:1' } },
+      },
+    });
+    const stackReady = (): boolean =>
+      store.cache.get('Stack', ns, 'shop')?.status?.conditions?.find((c) => c.type === 'Ready')?.status ===
+      'True';
+    await eventually('stack ready', stackReady);
+    expect(running('shop-web')).toHaveLength(3);
+    expect(new Set(running('shop-web').map((t) => t.spec.nodeName))).toEqual(new Set(['n1', 'n2']));
+    const endpoints = () => store.cache.get('Endpoints', ns, 'shop-web');
+    await eventually('3 endpoints', () => endpoints()?.endpoints?.length === 3);
+    const port = endpoints()?.ports?.[0]?.published ?? 0;
+    expect(port).toBeGreaterThanOrEqual(30_000);
+
+    const [victim] = running('shop-web');
+    const startedAt = performance.now();
+    await agents.fail(victim as Task);
+    await eventually('healed', () => running('shop-web').length === 3);
+    expect(performance.now() - startedAt).toBeLessThan(500);
+    await eventually('ready again', () => isReady('shop-web') && stackReady());
+
+    await store.registry.modify<Service>({ kind: 'Service', namespace: ns, name: 'shop-web' }, (s) => ({
+      ...s,
+      spec: { ...s.spec, replicas: 1 },
+    }));
+    await eventually('scaled down', () => running('shop-web').length === 1 && isReady('shop-web'));
+    await eventually('no others left', () =>
+      store.cache.by('Task', 'service', `${ns}/shop-web`).every((t) => t.spec.slot === 1),
+    );
+    expect(endpoints()?.ports?.[0]?.published).toBe(port);
+
+    await store.registry.remove({ kind: 'Stack', namespace: ns, name: 'shop' });
+    await eventually('all gone', () =>
+      (['Stack', 'Service', 'Revision', 'Task', 'Endpoints'] as const).every(
+        (kind) => store.cache.list(kind).length === 0,
+      ),
+    );
+  });
+
+  test('updates start-first, never below the wanted number, and goes back to an old revision', async () => {
+    await agents.addNode('n1');
+    await apply('web', { image: 'web:1', replicas: 3 });
+    await eventually('up', () => isReady('web'));
+    let least = 3;
+    let most = 3;
+    const watch = store.cache.watch('Task', undefined, {
+      onChanges: () => {
+        least = Math.min(least, running('web').length);
+        most = Math.max(most, running('web').length);
+      },
+      onReset: () => undefined,
+    });
+    await apply('web', { image: 'web:2', replicas: 3 });
+    await eventually('updated', () => isReady('web'));
+    expect(running('web').map((t) => t.spec.slot)).toEqual([1, 2, 3]);
+    expect([least, most]).toEqual([3, 4]);
+
+    agents.broken.add('web:3');
+    await apply('web', { image: 'web:3', replicas: 3 });
+    await eventually('says why', () =>
+      /ImagePullFailed: no such image/.test(condition('web', 'Ready')?.message ?? ''),
+    );
+    expect(running('web')).toHaveLength(3);
+    const first = store.cache.list('Revision').find((r) => r.spec.template.image === 'web:1');
+    await apply('web', { image: 'web:1', replicas: 3 });
+    await eventually('back', () => isReady('web'));
+    watch.close();
+    expect(least).toBe(3);
+    const revisions = store.cache.list('Revision');
+    expect(revisions).toHaveLength(3);
+    const again = revisions.find((r) => r.metadata.uid === first?.metadata.uid);
+    expect(again?.spec).toMatchObject({ number: 4, replicas: 3 });
+  });
+
+  test('updates stop-first where a host port is published', async () => {
+    await agents.addNode('n1');
+    await agents.addNode('n2');
+    const ports = [{ target: 80, published: 8080, mode: 'host' as const }];
+    await apply('web', { image: 'web:1', replicas: 2, ports });
+    await eventually('up', () => isReady('web'));
+    let most = 0;
+    const watch = store.cache.watch('Task', undefined, {
+      onChanges: () => {
+        for (const node of ['n1', 'n2']) {
+          const holding = store.cache.by('Task', 'node', node).filter((t) => t.status?.state === 'Running');
+          most = Math.max(most, holding.length);
+        }
+      },
+      onReset: () => undefined,
+    });
+    await apply('web', { image: 'web:2', replicas: 2, ports });
+    await eventually('updated', () => isReady('web'));
+    watch.close();
+    expect(most).toBe(1);
+  });
+
+  test('replaces tasks of a lost node, and keeps those of one that comes back in time', async () => {
+    await agents.addNode('n1');
+    await agents.addNode('n2');
+    await apply('web', { image: 'web:1', replicas: 2 });
+    await eventually('up', () => isReady('web'));
+    const before = running('web').map((t) => t.metadata.uid);
+
+    await agents.disconnect('n1');
+    await agents.reconnect('n1');
+    expect(running('web').map((t) => t.metadata.uid)).toEqual(before);
+
+    await agents.disconnect('n1');
+    await eventually(
+      'replaced on n2',
+      () => running('web').filter((t) => t.spec.nodeName === 'n2').length === 2,
+    );
+    await eventually('ready', () => isReady('web'));
+    await agents.reconnect('n1');
+    await eventually('old one stopped', () => running('web').length === 2);
+
+    // With no other node the replacement waits, and goes when the node comes back.
+    await agents.disconnect('n1');
+    await agents.disconnect('n2');
+    await eventually('says why', () =>
+      /no node fits|NodeLost|HeartbeatLost|session/.test(condition('web', 'Ready')?.message ?? ''),
+    );
+    await eventually(
+      'waiting tasks',
+      () => tasks().filter((t) => t.status?.state === 'Pending').length === 2,
+    );
+    await agents.reconnect('n2');
+    await agents.reconnect('n1');
+    await eventually(
+      'as before',
+      () => isReady('web') && tasks().every((t) => t.status?.state !== 'Pending'),
+    );
+  });
+
+  test('drains a node without a gap, and lets a service run nowhere when it has to', async () => {
+    await agents.addNode('n1');
+    await agents.addNode('n2');
+    await apply('web', { image: 'web:1', replicas: 2 });
+    await apply('tied', { image: 'web:1', placement: { constraints: ['node.hostname == n1'] } });
+    await eventually('up', () => isReady('web') && isReady('tied'));
+    let least = 2;
+    const watch = store.cache.watch('Task', undefined, {
+      onChanges: () => (least = Math.min(least, running('web').length)),
+      onReset: () => undefined,
+    });
+    await setNode('n1', (node) => ({ ...node, spec: { availability: 'drain' } }));
+    await eventually(
+      'moved',
+      () => running('web').filter((t) => t.spec.nodeName === 'n2').length === 2 && isReady('web'),
+    );
+    watch.close();
+    expect(least).toBe(2);
+    await eventually('tied stopped', () => running('tied').length === 0);
+    await eventually('says why', () =>
+      /n1: node is draining; n2: constraint/.test(condition('tied', 'Ready')?.message ?? ''),
+    );
+    await setNode('n1', (node) => ({ ...node, spec: { availability: 'active' } }));
+    await eventually('tied back', () => isReady('tied'));
+  });
+
+  test('runs a global service on each fitting node', async () => {
+    await agents.addNode('n1');
+    await apply('agent', {
+      image: 'agent:1',
+      mode: 'global',
+      placement: { constraints: ['node.labels.skip !exists'] },
+    });
+    await eventually('one', () => running('agent').length === 1 && isReady('agent'));
+    await agents.addNode('n2');
+    await eventually('two', () => running('agent').length === 2 && isReady('agent'));
+    await setNode('n1', (node) => ({ ...node, metadata: { ...node.metadata, labels: { skip: 'yes' } } }));
+    await eventually('moved off', () => running('agent').length === 1 && isReady('agent'));
+    await apply('agent', { image: 'agent:2', mode: 'global' });
+    await eventually('updated everywhere', () => running('agent').length === 2 && isReady('agent'));
+  });
+
+  test('says of a crash loop what crashed, how often, and when it is tried again', async () => {
+    await agents.addNode('n1');
+    await apply('web', { image: 'web:1', restart: { delay: '100ms', maxAttempts: 2 } });
+    for (let i = 0; i < 3; i++) {
+      await eventually('up', () => running('web').length === 1);
+      await agents.fail(running('web')[0] as Task, 3);
+      await eventually('down', () => running('web').length === 0);
+      if (i === 1) {
+        await eventually('says so', () =>
+          /exited 3 \(2nd restart, next in 100ms\): boom/.test(condition('web', 'Ready')?.message ?? ''),
+        );
+      }
+    }
+    await eventually('stalled', () => condition('web', 'Stalled')?.status === 'True');
+    expect(condition('web', 'Stalled')?.message).toMatch(
+      /gave up after 2 restarts: task web-1-\w+ exited 3: boom/,
+    );
+  });
+
+  test('gives a port to the older service and tells the younger who has it', async () => {
+    await agents.addNode('n1');
+    await apply('old', { image: 'a', ports: [{ target: 80, published: 8080 }] });
+    await eventually('old up', () => condition('old', 'PortsAllocated')?.status === 'True');
+    await apply('new', { image: 'a', ports: [{ target: 80, published: 8080 }] });
+    await eventually('taken', () => condition('new', 'PortsAllocated')?.status === 'False');
+    expect(condition('new', 'PortsAllocated')?.message).toContain(
+      '8080/tcp is published by service default/old',
+    );
+    await store.registry.remove({ kind: 'Service', namespace: ns, name: 'old' });
+    await eventually('handed over', () => condition('new', 'PortsAllocated')?.status === 'True');
+  });
+
+  test('goes on where a killed process stopped, and makes nothing twice', async () => {
+    await agents.addNode('n1');
+    await agents.addNode('n2');
+    await apply('web', { image: 'web:0', replicas: 6 });
+    let twice = 0;
+    const watch = store.cache.watch('Task', undefined, {
+      onChanges: () => {
+        const slots = running('web').map((t) => `${t.spec.revision}/${t.spec.slot ?? ''}`);
+        if (new Set(slots).size !== slots.length) twice += 1;
+      },
+      onReset: () => undefined,
+    });
+    await controllers.close();
+    const processes: Controllers[] = [];
+    for (let i = 1; i <= 6; i++) {
+      // A process that dies leaves its leases and half of its work behind.
+      const other = await store.another();
+      processes.push(start(other));
+      await apply('web', { image: `web:${i}`, replicas: 3 + ((i * 5) % 7) });
+      await new Promise((resolve) => setTimeout(resolve, (i * 37) % 120));
+      await other.close();
+    }
+    const last = await store.another();
+    processes.push(start(last));
+    await eventually('converged', () => isReady('web'));
+    watch.close();
+    expect(twice).toBe(0);
+    expect(running('web')).toHaveLength(3 + ((6 * 5) % 7));
+    await Promise.all(processes.map((each) => each.close()));
+  }, 40_000);
+
+  test('knows its controllers by name', () => {
+    expect(controllerNames).toEqual([
+      'stack',
+      'rollout',
+      'replicas',
+      'scheduler',
+      'nodes',
+      'endpoints',
+      'gc',
+    ]);
+    expect(() => startControllers({ store, logger: silentLogger, identity: 'b', only: ['none'] })).toThrow(
+      /unknown controller none; known are stack/,
+    );
+  });
+});
