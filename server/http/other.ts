@@ -69,8 +69,6 @@ async function answer(
     }
     case '/':
       return { code: 200, body: { paths: rootPaths } };
-    case clusterInfoPath:
-      return clusterInfo(query);
     default:
       return discovery(path, req.headers.accept) ?? paths.openapi.answer(path, req, query);
   }
@@ -94,14 +92,6 @@ async function readiness(paths: OtherPaths): Promise<Reply> {
   const why = await paths.ready().catch(messageOf);
   if (why === undefined) return ok;
   throw new ApiError(503, `not ready: ${why}`, { details: { retryAfterSeconds: 1 } });
-}
-
-/** `kubectl cluster-info` looks for core services of this label; there are none, and that is an answer. */
-const clusterInfoPath = '/api/v1/namespaces/kube-system/services';
-
-function clusterInfo(query: URLSearchParams): Reply | undefined {
-  if (query.get('labelSelector') !== 'kubernetes.io/cluster-service=true') return undefined;
-  return { code: 200, body: { kind: 'ServiceList', apiVersion: 'v1', metadata: {}, items: [] } };
 }
 
 /** The Kubernetes API that we speak, and what we are. */

@@ -6,7 +6,7 @@ import { groups } from '../discovery/resources.ts';
 import { parseAccept } from '../http/media.ts';
 import type { Reply } from '../types.ts';
 import { encodeV2 } from './gnostic.ts';
-import { documentV2 } from './v2.ts';
+import { documentV2, jsonV2 } from './v2.ts';
 import { documentV3 } from './v3.ts';
 
 export interface OpenApi {
@@ -18,7 +18,9 @@ interface Kept {
   readonly hash: string;
 }
 
-export const protobufV2 = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** What kubectl asks for; as a media type it is not valid, so the answer says it with a dot. */
+const askedV2 = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const protobufV2 = askedV2.replace('@', '.');
 
 export function createOpenApi(version: string): OpenApi {
   const kept = new Map<string, Kept>();
@@ -60,10 +62,12 @@ export function createOpenApi(version: string): OpenApi {
         return reply(found, req, 'application/json', forEver ? { 'Cache-Control': 'public, immutable' } : {});
       }
       if (path !== '/openapi/v2') return undefined;
-      const binary = parseAccept(req.headers.accept).some(({ type }) => type === protobufV2);
+      const binary = parseAccept(req.headers.accept).some(
+        ({ type }) => type === askedV2 || type === protobufV2,
+      );
       const found = binary
         ? document('v2 protobuf', () => encodeV2(documentV2(version)))
-        : document('v2', () => Buffer.from(JSON.stringify(documentV2(version))));
+        : document('v2', () => Buffer.from(JSON.stringify(jsonV2(documentV2(version)))));
       return reply(found, req, binary ? protobufV2 : 'application/json', { Vary: 'Accept' });
     },
   };

@@ -74,6 +74,7 @@ async function main(api: Api, call: ResourceCall, encoder: Encoder): Promise<Rep
     case 'get':
       return objectReply(api, call, await get(api, call));
     case 'list': {
+      if (isClusterInfo(call)) return { code: 200, body: noCoreServices };
       const { items, metadata } = await list(api, call);
       return listReply(api, call, items, metadata);
     }
@@ -109,6 +110,14 @@ async function main(api: Api, call: ResourceCall, encoder: Encoder): Promise<Rep
     }
   }
 }
+
+/**
+ * `kubectl cluster-info` looks for services of this label and understands core ones only: told that there are
+ * none, it prints where the server is.
+ */
+const isClusterInfo = ({ def, query }: ResourceCall): boolean =>
+  def.kind === 'Service' && query.get('labelSelector') === 'kubernetes.io/cluster-service=true';
+const noCoreServices = { kind: 'ServiceList', apiVersion: 'v1', metadata: {}, items: [] };
 
 async function bodyObject(api: Api, { req, def }: ResourceCall): Promise<JsonObject> {
   const body = await readBody(req, api.limits.bodyBytes);

@@ -661,9 +661,9 @@ describe('other paths', () => {
     expect(who.body.status.userInfo).toMatchObject({ username: 'admin' });
     const info = await api.ask(
       'GET',
-      '/api/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue',
+      '/apis/orc.dev/v1/namespaces/kube-system/services?labelSelector=kubernetes.io%2Fcluster-service%3Dtrue',
     );
-    expect(info.body).toMatchObject({ kind: 'ServiceList', items: [] });
+    expect(info.body).toMatchObject({ kind: 'ServiceList', apiVersion: 'v1', items: [] });
     const metrics = await api.ask('GET', '/metrics');
     expect(metrics.text).toContain('orc_api_requests_total{verb="create",resource="services",code="201"}');
     expect((await api.ask('GET', '/version')).body.gitVersion).toMatch(/^v1\.33\.0\+orc\./);
