@@ -1,4 +1,5 @@
 /** Applies checked objects in order, and says of each what became of it. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Obj } from '../../api-schemas/index.ts';
 import { waitFor, WaitTimeout } from '../../client/index.ts';
 import type { Context } from '../command.ts';
@@ -26,6 +27,12 @@ export interface Applied {
 export function verbOf(before: Obj | undefined, after: Obj): Verb {
   if (before === undefined || before.metadata.uid !== after.metadata.uid) return 'created';
   return before.metadata.resourceVersion === after.metadata.resourceVersion ? 'unchanged' : 'configured';
+}
+
+/** What apply would do, from a dry run: its answer has the old resourceVersion. */
+export function verbOfDryRun(before: Obj | undefined, wouldBe: Obj | undefined): Verb {
+  if (before === undefined || wouldBe === undefined) return 'created';
+  return isDeepStrictEqual(before, wouldBe) ? 'unchanged' : 'configured';
 }
 
 /** Stops at the first failure, and then says what was applied and what was not. */

@@ -3,7 +3,7 @@ import { duration, type Connection } from '../connect.ts';
 import { CliError, usageError } from '../errors.ts';
 import { dryRunFlag, fileFlags, waitFlags } from '../flags.ts';
 import { note, say } from '../io.ts';
-import { applyAll, verbOf } from '../apply/apply.ts';
+import { applyAll, verbOfDryRun } from '../apply/apply.ts';
 import { checkAll, problemsError } from '../apply/check.ts';
 import { followFiles } from '../apply/follow.ts';
 import { load, type Item } from '../manifest/load.ts';
@@ -105,7 +105,7 @@ async function applyItems(
   const checked = await checkAll(connection.client, items, { force: options.force, signal });
   if (options.dryRun === 'server') {
     for (const { item, live, wouldBe } of checked) {
-      say(io, `${item.label} ${wouldBe === undefined ? 'created' : verbOf(live, wouldBe)} (server dry run)`);
+      say(io, `${item.label} ${verbOfDryRun(live, wouldBe)} (server dry run)`);
     }
     return 0;
   }
