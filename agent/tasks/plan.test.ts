@@ -1,0 +1,185 @@
+import { describe, expect, test } from '@jest/globals';
+import { taskStates, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
+import type { ContainerState } from '../runtime/types.ts';
+import { exitMessage, lastLines } from './outcome.ts';
+import { plan, type TaskView } from './plan.ts';
+import { furthest } from './record.ts';
+
+const now = Date.parse('2030-01-01T00:00:00Z');
+
+function task(spec: Partial<Task['spec']> = {}, deleted = false): Task {
+  return {
+    apiVersion: 'orc.dev/v1',
+    kind: 'Task',
+    metadata: {
+      name: 'web-1',
+      namespace: 'default',
+      uid: 'u1',
+      ...(deleted ? { deletionTimestamp: '2030-01-01T00:00:00Z' } : {}),
+    },
+    spec: { service: 'web', revision: 'web-abc', nodeName: 'node1', desiredState: 'Running', ...spec },
+  };
+}
+
+function container(more: Partial<ContainerState> = {}): ContainerState {
+  return {
+    id: 'c1',
+    taskUID: 'u1',
+    labels: {},
+    status: 'running',
+    health: 'none',
+    addresses: [{ network: 'orc-default', ip: '172.18.0.2' }],
+    ports: [],
+    ...more,
+  };
+}
+
+function view(state: TaskState, seen: TaskView['container'], more: Partial<TaskView> = {}): TaskView {
+  const record = { status: { state }, ...(seen === 'missing' ? {} : { containerID: 'c1' }) };
+  return { task: task(), hasRevision: true, container: seen, record, now, ...more };
+}
+
+const reported = (step: ReturnType<typeof plan>): TaskStatus | undefined =>
+  step.kind === 'report' ? step.status : undefined;
+
+describe('a task that is to run', () => {
+  test('is accepted, prepared, made and started, one step at a time', () => {
+    expect(reported(plan(view('Assigned', 'missing')))?.state).toBe('Accepted');
+    expect(reported(plan(view('Accepted', 'missing')))?.state).toBe('Preparing');
+    expect(plan(view('Preparing', 'missing'))).toEqual({ kind: 'prepare' });
+    const made = container({ status: 'created' });
+    expect(reported(plan(view('Preparing', made)))).toMatchObject({ state: 'Ready', containerID: 'c1' });
+    expect(reported(plan(view('Ready', made)))?.state).toBe('Starting');
+    expect(plan(view('Starting', made))).toEqual({ kind: 'start' });
+    expect(reported(plan(view('Starting', container())))).toMatchObject({
+      state: 'Running',
+      addresses: [{ network: 'orc-default', ip: '172.18.0.2' }],
+    });
+    expect(plan(view('Running', container()))).toEqual({ kind: 'wait' });
+  });
+
+  test('waits for its revision', () => {
+    expect(plan(view('Accepted', 'missing', { hasRevision: false }))).toEqual({ kind: 'wait' });
+  });
+
+  test('waits in Ready until it is wanted, and until its time has come', () => {
+    const made = container({ status: 'created' });
+    expect(plan(view('Ready', made, { task: task({ desiredState: 'Ready' }) }))).toEqual({ kind: 'wait' });
+    const notBefore = '2030-01-01T00:00:05Z';
+    const step = plan(view('Ready', made, { task: task({ notBefore }) }));
+    expect(step).toEqual({ kind: 'wait', until: now + 5_000 });
+  });
+
+  test('waits for its next try after an image could not be pulled', () => {
+    const record = { status: { state: 'Preparing' as const }, retry: { failures: 1, at: now + 900 } };
+    expect(plan(view('Preparing', 'missing', { record }))).toEqual({ kind: 'wait', until: now + 900 });
+    expect(plan(view('Preparing', 'missing', { record, now: now + 900 }))).toEqual({ kind: 'prepare' });
+  });
+
+  test('is Running only when its health check says so, and given up when it says no', () => {
+    const step = plan(view('Starting', container({ health: 'starting' })));
+    expect(reported(step)).toMatchObject({ state: 'Starting', message: 'waiting for the health check' });
+    expect(reported(plan(view('Starting', container({ health: 'healthy' }))))?.state).toBe('Running');
+    const ill = container({ health: 'unhealthy', healthMessage: 'no answer' });
+    expect(plan(view('Running', ill))).toEqual({
+      kind: 'fail',
+      reason: 'Unhealthy',
+      message: 'the health check failed: no answer',
+    });
+    const failing = { reason: 'Unhealthy', message: 'the health check failed: no answer' };
+    const record = { status: { state: 'Running' as const }, containerID: 'c1', failing };
+    expect(plan(view('Running', ill, { record }))).toEqual({ kind: 'stop' });
+    const ended = container({ status: 'exited', exitCode: 0 });
+    expect(reported(plan(view('Running', ended, { record })))).toMatchObject({ state: 'Failed', ...failing });
+  });
+
+  test.each([
+    [{ exitCode: 0 }, 'Complete', undefined],
+    [{ exitCode: 1 }, 'Failed', 'NonZeroExit'],
+    [{ exitCode: 137, oomKilled: true }, 'Failed', 'OOMKilled'],
+  ])('whose container ended with %j is %s', (how, state, reason) => {
+    const status = reported(plan(view('Running', container({ status: 'exited', ...how }))));
+    expect(status).toMatchObject({ state, exitCode: how.exitCode });
+    expect(status?.reason).toBe(reason);
+  });
+
+  test('that the engine stopped by itself is no completion', () => {
+    const ended = container({ status: 'exited', exitCode: 0 });
+    const status = reported(plan(view('Running', ended, { endedOutside: true })));
+    expect(status).toMatchObject({ state: 'Failed', reason: 'StoppedOutside' });
+  });
+
+  test('is lost only when the engine says that the container is gone', () => {
+    expect(plan(view('Running', 'unknown'))).toEqual({ kind: 'inspect' });
+    const record = { status: { state: 'Running' as const }, containerID: 'c1' };
+    const status = reported(plan(view('Running', 'missing', { record })));
+    expect(status).toMatchObject({ state: 'Failed', reason: 'ContainerLost' });
+  });
+});
+
+describe('a task that has ended', () => {
+  test('gets the last lines of its output once, and is left alone', () => {
+    const ended = container({ status: 'exited', exitCode: 1 });
+    expect(plan(view('Failed', ended))).toEqual({ kind: 'explain' });
+    const record = { status: { state: 'Failed' as const }, containerID: 'c1', explained: true };
+    expect(plan(view('Failed', ended, { record }))).toEqual({ kind: 'wait' });
+    expect(plan(view('Complete', ended))).toEqual({ kind: 'wait' });
+  });
+
+  test('has its container stopped when someone started it', () => {
+    expect(plan(view('Failed', container()))).toEqual({ kind: 'stop' });
+  });
+});
+
+describe('a task that is shut down', () => {
+  const down = { task: task({ desiredState: 'Shutdown' }) };
+  test('is stopped, and keeps its container', () => {
+    expect(plan(view('Running', container(), down))).toEqual({ kind: 'stop' });
+    const ended = container({ status: 'exited', exitCode: 143 });
+    expect(reported(plan(view('Running', ended, down)))).toMatchObject({ state: 'Shutdown', exitCode: 143 });
+  });
+
+  test('before it was started, never is', () => {
+    expect(reported(plan(view('Preparing', 'missing', down)))?.state).toBe('Shutdown');
+    expect(reported(plan(view('Ready', container({ status: 'created' }), down)))?.state).toBe('Shutdown');
+  });
+});
+
+describe('a task that is deleted, or not of this node', () => {
+  test('is stopped and removed, and gone is said once', () => {
+    const deleted = { task: task({}, true) };
+    expect(plan(view('Running', container(), deleted))).toEqual({ kind: 'stop' });
+    expect(plan(view('Running', container({ status: 'exited' }), deleted))).toEqual({ kind: 'remove' });
+    expect(plan(view('Running', 'missing', deleted))).toEqual({ kind: 'gone' });
+    const record = { status: { state: 'Running' as const }, gone: true };
+    expect(plan(view('Running', 'missing', { ...deleted, record }))).toEqual({ kind: 'wait' });
+    const { task: _task, ...stray } = view('Running', container());
+    expect(plan(stray)).toEqual({ kind: 'stop' });
+    expect(plan({ ...stray, container: 'missing' })).toEqual({ kind: 'wait' });
+  });
+});
+
+test('no view makes a state go back', () => {
+  for (const [rank, state] of taskStates.entries())
+    for (const seen of ['missing', 'unknown', container(), container({ status: 'created' })] as const)
+      for (const desiredState of ['Ready', 'Running', 'Shutdown'] as const) {
+        const status = reported(plan(view(state, seen, { task: task({ desiredState }) })));
+        if (status !== undefined) expect(taskStates.indexOf(status.state)).toBeGreaterThanOrEqual(rank);
+      }
+});
+
+test('of two statuses the one further on counts, and one that has ended stays', () => {
+  expect(furthest({ state: 'Ready' }, { state: 'Running' }).state).toBe('Running');
+  expect(furthest({ state: 'Running' }, { state: 'Ready' }).state).toBe('Running');
+  expect(furthest({ state: 'Complete' }, { state: 'Failed' }).state).toBe('Complete');
+});
+
+test('the end of the output is cut to five lines and 500 characters', () => {
+  expect(lastLines('a\n\nb\nc\nd\ne\nf\n')).toBe('b\nc\nd\ne\nf');
+  expect(lastLines('x'.repeat(2_000))).toHaveLength(500);
+});
+
+test('exit codes above 128 name their signal', () => {
+  expect(exitMessage(137)).toBe('exit code 137 (SIGKILL)');
+  expect(exitMessage(3)).toBe('exit code 3');
+});
