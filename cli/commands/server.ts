@@ -1,9 +1,9 @@
 import { defineCommand } from '../command.ts';
 import { commonOptions, defaultNodeName, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { writeContext } from '../compose/context.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { startManager } from '../compose/manager.ts';
 import { untilAborted } from '../compose/wait.ts';
-import { configPath, mergeContext } from '../../client/index.ts';
 import { note } from '../io.ts';
 
 export const command = defineCommand({
@@ -25,16 +25,7 @@ export const command = defineCommand({
     try {
       const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
       try {
-        const { ca, admin } = manager.pki;
-        const path = configPath(io.env);
-        const context = {
-          name: 'orc',
-          endpoints: [manager.url],
-          ca: ca.cert,
-          cert: admin.cert,
-          key: admin.key,
-        };
-        await mergeContext(context, { path });
+        const path = await writeContext(io, manager);
         note(io, `orc server is up at ${manager.url}; context "orc" in ${path}`);
         await untilAborted(signal);
       } finally {

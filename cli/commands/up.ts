@@ -1,6 +1,6 @@
-import { configPath, mergeContext } from '../../client/index.ts';
 import { defineCommand } from '../command.ts';
 import { agentOptions, commonOptions, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { writeContext } from '../compose/context.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { startManager } from '../compose/manager.ts';
 import { startWorker } from '../compose/worker.ts';
@@ -31,16 +31,8 @@ export const command = defineCommand({
     try {
       const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
       try {
-        const { ca, admin, node } = manager.pki;
-        const path = configPath(io.env);
-        const context = {
-          name: 'orc',
-          endpoints: [manager.url],
-          ca: ca.cert,
-          cert: admin.cert,
-          key: admin.key,
-        };
-        await mergeContext(context, { path });
+        const path = await writeContext(io, manager);
+        const { ca, node } = manager.pki;
         const worker = await startWorker({
           ...flags,
           role: 'manager',
