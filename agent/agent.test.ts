@@ -1,0 +1,175 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AssignmentSet, Revision, Task, TaskReport } from '../api-schemas/index.ts';
+import { FakeClock } from '../kit/clock.ts';
+import { silentLogger } from '../kit/log.ts';
+import {
+  createSimulatedRuntime,
+  startAgent,
+  type Agent,
+  type SessionHandlers,
+  type SimulatedRuntime,
+} from './index.ts';
+
+interface Node {
+  readonly agent: Agent;
+  readonly runtime: SimulatedRuntime;
+  readonly clock: FakeClock;
+  readonly reports: TaskReport[];
+  assign(...tasks: Task[]): void;
+  /** Lets all that is under way come to rest. */
+  settle(): Promise<void>;
+  last(name: string): string | undefined;
+}
+
+const image = 'sim/run:1';
+const revisions = (images: readonly string[]): Revision[] =>
+  images.map((template, i) => ({
+    apiVersion: 'orc.dev/v1',
+    kind: 'Revision',
+    metadata: { name: `r${i}`, namespace: 'default' },
+    spec: { service: 'web', number: 1, replicas: 1, template: { image: template } },
+  }));
+
+const task = (name: string, spec: Partial<Task['spec']> = {}): Task => ({
+  apiVersion: 'orc.dev/v1',
+  kind: 'Task',
+  metadata: { name, namespace: 'default', uid: `${name}-uid` },
+  spec: { service: 'web', revision: 'r0', nodeName: 'n', desiredState: 'Running', ...spec },
+  status: { state: 'Assigned' },
+});
+
+async function node(...images: string[]): Promise<Node> {
+  const clock = new FakeClock();
+  const runtime = createSimulatedRuntime({ nodeName: 'n', clock });
+  const reports: TaskReport[] = [];
+  let handlers: SessionHandlers | undefined;
+  const agent = await startAgent({
+    nodeName: 'n',
+    runtime,
+    role: 'worker',
+    clock,
+    logger: silentLogger,
+    ingress: false,
+    resyncMs: 0,
+    connect: (given) => {
+      handlers = given;
+      return {
+        report: (report) => void reports.push(report),
+        event: () => undefined,
+        describeAgain: () => undefined,
+        openStream: () => Promise.reject(new Error('not here')),
+        close: () => undefined,
+      };
+    },
+  });
+  const settle = async (): Promise<void> => {
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await settle();
+  return {
+    agent,
+    runtime,
+    clock,
+    reports,
+    settle,
+    assign(...tasks) {
+      const set: AssignmentSet = { tasks, revisions: revisions([image, ...images]), endpoints: [] };
+      handlers?.onAssignments(set);
+    },
+    last: (name) => reports.findLast((report) => report.name === name)?.status.state,
+  };
+}
+
+describe('an agent on a simulated engine', () => {
+  test('runs tasks at once, and reports each once', async () => {
+    const n = await node();
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    expect(n.reports.map(({ name, status }) => `${name} ${status.state}`).sort()).toEqual([
+      'a Running',
+      'b Running',
+    ]);
+    await n.agent.close();
+  });
+
+  test('reports a crash, and leaves the dead alone', async () => {
+    const n = await node();
+    n.assign(task('a'));
+    await n.settle();
+    n.runtime.crash('a-uid', 7);
+    await n.settle();
+    expect(n.reports.at(-1)?.status).toMatchObject({ state: 'Failed', reason: 'NonZeroExit', exitCode: 7 });
+    expect((await n.runtime.list()).map(({ status }) => status)).toEqual(['exited']);
+    await n.agent.close();
+  });
+
+  test('starts no earlier than it may', async () => {
+    const n = await node();
+    n.assign(task('a', { notBefore: new Date(n.clock.now() + 5_000).toISOString() }));
+    await n.settle();
+    expect(n.last('a')).toBe('Ready');
+    n.clock.advance(4_999);
+    await n.settle();
+    expect(n.last('a')).toBe('Ready');
+    n.clock.advance(1);
+    await n.settle();
+    expect(n.last('a')).toBe('Running');
+    await n.agent.close();
+  });
+
+  test('tries a missing image again, each time later', async () => {
+    const n = await node('sim/missing:1');
+    n.assign(task('a', { revision: 'r1' }));
+    await n.settle();
+    expect(n.reports.at(-1)?.status).toMatchObject({ state: 'Preparing', reason: 'ImagePullFailed' });
+    expect(n.reports.at(-1)?.status.message).toContain('Next try in 1s');
+    n.clock.advance(1_000);
+    await n.settle();
+    expect(n.reports.at(-1)?.status.message).toContain('Next try in 2s');
+    await n.agent.close();
+  });
+
+  test('keeps states while the engine is down, and sees what happened meanwhile when it is back', async () => {
+    const n = await node();
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    n.runtime.down();
+    n.runtime.crash('a-uid', 1);
+    await n.settle();
+    expect(n.last('a')).toBe('Running');
+    n.runtime.up();
+    n.clock.advance(5_000);
+    await n.settle();
+    expect(n.last('a')).toBe('Failed');
+    expect(n.last('b')).toBe('Running');
+    await n.agent.close();
+  });
+
+  test('says gone for a deleted task, and removes what is not assigned', async () => {
+    const n = await node();
+    const a = task('a');
+    n.assign(a, task('b'));
+    await n.settle();
+    n.assign({ ...a, metadata: { ...a.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+    await n.settle();
+    expect(n.reports.at(-1)).toMatchObject({ name: 'a', gone: true });
+    expect(await n.runtime.list()).toEqual([]);
+    expect(await n.runtime.listNetworks()).toHaveLength(1);
+    n.assign();
+    await n.settle();
+    expect(await n.runtime.listNetworks()).toEqual([]);
+    await n.agent.close();
+  });
+
+  test('repeated assignments change nothing', async () => {
+    const n = await node();
+    n.assign(task('a'));
+    await n.settle();
+    const before = n.reports.length;
+    for (let i = 0; i < 5; i++) n.assign(task('a'));
+    await n.settle();
+    expect(n.reports.length).toBe(before);
+    expect(await n.runtime.list()).toHaveLength(1);
+    await n.agent.close();
+  });
+});
