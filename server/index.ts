@@ -40,7 +40,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     streams: options.streams,
   };
   const closing = new AbortController();
-  const metrics = createMetrics(registry);
+  const metrics = createMetrics(registry, options.storeCounters);
   const handler: Handler = {
     api,
     metrics,

@@ -11,7 +11,10 @@ export interface ServerMetrics {
   text(): Promise<{ readonly type: string; readonly body: string }>;
 }
 
-export function createMetrics(registry: Registry): ServerMetrics {
+export function createMetrics(
+  registry: Registry,
+  storeCounters?: () => Readonly<Record<string, number>>,
+): ServerMetrics {
   const metrics = new Metrics();
   collectDefaultMetrics({ register: metrics, prefix: 'orc_' });
   const registers = [metrics];
@@ -57,6 +60,19 @@ export function createMetrics(registry: Registry): ServerMetrics {
     },
     inFlight,
     watches,
-    text: async () => ({ type: metrics.contentType, body: await metrics.metrics() }),
+    text: async () => ({
+      type: metrics.contentType,
+      body: `${await metrics.metrics()}${counterLines(storeCounters?.() ?? {})}`,
+    }),
   };
+}
+
+/** Counters kept elsewhere, in the text format. `inFlight` becomes `orc_store_in_flight`. */
+function counterLines(counters: Readonly<Record<string, number>>): string {
+  return Object.entries(counters)
+    .map(([key, value]) => {
+      const name = `orc_store_${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+      return `\n# TYPE ${name} gauge\n${name} ${value}\n`;
+    })
+    .join('');
 }

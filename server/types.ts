@@ -40,6 +40,8 @@ export interface ServerOptions {
   /** Answers `/readyz`; a text says why not. Default: ready when a consistent read succeeds. */
   readonly ready?: () => Promise<string | undefined>;
   readonly limits?: Partial<Limits>;
+  /** Counters that `/metrics` shows as `orc_store_<name>`, e.g. those of the store's writer. */
+  readonly storeCounters?: () => Readonly<Record<string, number>>;
 }
 
 export interface Limits {

@@ -22,15 +22,15 @@ export function annotationOf(object: JsonObject): string | undefined {
 export function fieldsLastApplied(live: JsonObject, type: FieldType): FieldSet {
   const text = annotationOf(live);
   if (text === undefined) return emptyFieldSet;
-  let last: Json;
+  // The annotation is the client's: whatever is in it must not fail the request.
   try {
-    last = JSON.parse(text) as Json;
+    const last = JSON.parse(text) as Json;
+    if (!isObject(last) || own(last, 'apiVersion') !== own(live, 'apiVersion')) return emptyFieldSet;
+    const { added, modified, removed } = compare(last, live, type);
+    return [added, modified, removed].reduce(difference, toFieldSet(last, type));
   } catch {
     return emptyFieldSet;
   }
-  if (!isObject(last) || own(last, 'apiVersion') !== own(live, 'apiVersion')) return emptyFieldSet;
-  const { added, modified, removed } = compare(last, live, type);
-  return [added, modified, removed].reduce(difference, toFieldSet(last, type));
 }
 
 /** `object` with the annotation set to `config`; as it is when it has none or `config` is too large for one. */

@@ -12,8 +12,15 @@ const maxDepth = 100;
 export const tooLarge = (limit: number): ApiError =>
   new ApiError(413, `Request entity too large: limit is ${limit}`);
 
-/** The whole body. Throws 413 past `limit` bytes and 400 when it breaks off. */
-export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
+/** How long a body may take to arrive. A sender that drips would else hold its place for ever. */
+const bodyTimeoutMs = 30_000;
+
+/** The whole body. Throws 413 past `limit` bytes, 400 when it breaks off, 408 when it takes too long. */
+export function readBody(
+  req: IncomingMessage,
+  limit: number,
+  timeoutMs: number = bodyTimeoutMs,
+): Promise<Buffer> {
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     return Promise.reject(new ApiError(415, `content encoding ${JSON.stringify(encoding)} is not supported`));
@@ -22,7 +29,17 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    const timer = setTimeout(
+      () =>
+        fail(
+          new ApiError(408, `the request body did not arrive within ${timeoutMs / 1000} s`, {
+            reason: 'Timeout',
+          }),
+        ),
+      timeoutMs,
+    );
     const fail = (error: ApiError): void => {
+      clearTimeout(timer);
       req.removeAllListeners('data');
       req.resume();
       reject(error);
@@ -33,7 +50,11 @@ export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
       else chunks.push(chunk);
     });
     const cut = (): void => fail(new ApiError(400, 'the request body broke off before its end'));
-    req.on('end', () => (req.complete ? resolve(Buffer.concat(chunks)) : cut()));
+    req.on('end', () => {
+      clearTimeout(timer);
+      if (req.complete) resolve(Buffer.concat(chunks));
+      else cut();
+    });
     req.on('error', cut);
     req.on('close', () => {
       if (!req.complete) cut();

@@ -38,7 +38,6 @@ function decodeSegment(segment: string): string {
   } catch (error) {
     throw new ApiError(400, 'the path holds an encoding that is not valid', { cause: error });
   }
-  // eslint-disable-next-line no-control-regex
   if (text === '.' || text === '..' || /[/%\u0000-\u001f\u007f]/.test(text)) {
     throw new ApiError(400, `the path segment ${JSON.stringify(text)} cannot be a name`);
   }

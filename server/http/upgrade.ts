@@ -9,7 +9,7 @@ import { identityOf } from '../auth/identity.ts';
 import { sessionPath, unauthorized } from '../auth/authorize.ts';
 import { get } from '../resources/get.ts';
 import type { Api, Identity, ResourceCall, Sessions } from '../types.ts';
-import { accessOf, check, parseUrl } from './handler.ts';
+import { accessOf, check, parseUrl, type Url } from './handler.ts';
 import { parsePath, pathNotFound } from './path.ts';
 import { internal } from './respond.ts';
 
@@ -34,7 +34,7 @@ export async function handleUpgrade(
       check(identity, { kind: 'path', verb: 'get', path: url.pathname });
       return sessions.handleUpgrade(req, socket, head, identity);
     }
-    await exec(api, url, identity, req, socket, head);
+    await exec(api, url, identity, req, socket, head, logger);
   } catch (error) {
     const why = internal(error);
     if (why !== undefined) logger.error({ err: error }, 'an upgrade failed');
@@ -47,11 +47,12 @@ export async function handleUpgrade(
 
 async function exec(
   api: Api,
-  url: URL,
+  url: Url,
   identity: Identity,
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
+  logger: Logger,
 ): Promise<void> {
   const target = parsePath(url.pathname);
   if (target.kind !== 'resource' || target.def.kind !== 'Task' || target.subresource !== 'exec')
@@ -65,6 +66,10 @@ async function exec(
   };
   const task = (await get(api, call)) as Task;
   if (socket.destroyed) return;
+  logger.info(
+    { user: identity.name, verb: 'create', object: `Task/${target.namespace}/${target.name}`, code: 101 },
+    'exec',
+  );
   await api.streams.handleExec(req, socket, head, task);
 }
 

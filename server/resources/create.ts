@@ -57,7 +57,7 @@ export async function createPrepared(
     const named = generates
       ? { ...object, metadata: { ...metadata, name: `${prefix}${randomSuffix()}` } }
       : object;
-    const checked = valid(def, track(named));
+    const checked = track(valid(def, named) as unknown as JsonObject) as unknown as Obj;
     try {
       return await admitCreate(api, def, identity, checked, (admitted) =>
         storeNew(api, def, admitted, params.dryRun),

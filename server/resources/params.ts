@@ -42,7 +42,6 @@ function fieldValidationOf(value: string | null): FieldValidation {
 /** The program's name where the client names none, as kubectl's `scale` does not. */
 function managerOf(given: string | null, userAgent = ''): string {
   const name = given === null || given === '' ? (userAgent.split('/')[0] ?? '') : given;
-  // eslint-disable-next-line no-control-regex
   if (name.length > 128 || /[\u0000-\u001f\u007f]/.test(name)) {
     if (given === null || given === '') return 'unknown';
     throw badRequest('invalid fieldManager: must be at most 128 printable characters');

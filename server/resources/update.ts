@@ -78,7 +78,8 @@ export async function replace(
   const known = withoutUnknown(def, wanted, params.fieldValidation, (text) => call.warn(text));
   const reached = within(call, live, known);
   const by = writeBy(def, params.manager, call.subresource, api.clock);
-  return commit(api, call, live, trackUpdate(asJson(live), reached, by), params);
+  const tracked = trackUpdate(asJson(live), asJson(valid(def, reached)), by);
+  return commit(api, call, live, tracked, params);
 }
 
 /** `wanted` with all that the request may not change taken from `live`. */
