@@ -65,7 +65,7 @@ describe('A crash of any process', () => {
 
   test('kill -9 of etcd: nothing restarts, and writes go on', async () => {
     const before = await settled(5);
-    const { pid } = JSON.parse(readFileSync(join(cluster.dir, 'data/etcd/supervisor.json'), 'utf8')) as {
+    const { pid } = JSON.parse(readFileSync(join(cluster.dir, 'data/etcd/etcd.json'), 'utf8')) as {
       pid: number;
     };
     await randomMoment();

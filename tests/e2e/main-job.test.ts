@@ -120,7 +120,7 @@ describe('The main job on one machine', () => {
     const before = (await cluster.tasks('hello-web')).map((task) => task.metadata.uid);
     const changed = hello.replace(
       'replicas: 3',
-      'replicas: 3\n      healthcheck: { test: [CMD, nc, -z, 127.0.0.1, "80"], interval: 300ms }',
+      'replicas: 3\n      healthcheck: { test: [CMD-SHELL, "nc -w 1 127.0.0.1 80 < /dev/null"], interval: 300ms }',
     );
     expect(changed).not.toBe(hello);
     const ran = await cluster.apply(changed, '--wait', '--timeout', '90s');

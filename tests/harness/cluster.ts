@@ -8,7 +8,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Obj, Service, Task } from '../../api-schemas/index.ts';
+import { taskStates, type Obj, type Service, type Task } from '../../api-schemas/index.ts';
 import { importHelloImage, startEngine, type Engine, type EngineOptions } from './engine.ts';
 
 /** Also right in a bench, whose bundle lies as deep in the tree. */
@@ -155,7 +155,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     async tasks(service) {
       const tasks = await cluster.get<Task>('tasks', '-l', `orc.dev/service=${service}`);
       return tasks.filter(
-        (task) => task.spec.desiredState === 'Running' && task.metadata.deletionTimestamp === undefined,
+        ({ spec, status, metadata }) =>
+          spec.desiredState === 'Running' &&
+          metadata.deletionTimestamp === undefined &&
+          taskStates.indexOf(status?.state ?? 'New') <= taskStates.indexOf('Running'),
       );
     },
     kill: () => end('SIGKILL'),
