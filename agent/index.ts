@@ -32,6 +32,8 @@ export interface IngressSettings {
    * directory behind it, so that several agents share one network namespace.
    */
   readonly table?: string;
+  /** Whether stack networks and published ports have IPv6, too. Default: `ipv6Usable()`. Starts take longer with it. */
+  readonly ipv6?: boolean;
   readonly run?: Run;
   readonly hold?: Hold;
 }
@@ -74,7 +76,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const checkpoint = dataDir === undefined ? undefined : new CheckpointFile(dataDir, clock, logger);
   const settings = typeof options.ingress === 'object' ? options.ingress : {};
   const hasIngress = options.ingress !== false;
-  const ipv6 = hasIngress && ipv6Usable();
+  const ipv6 = hasIngress && (settings.ipv6 ?? ipv6Usable());
   let engine: EngineInfo | undefined;
   let engineProblem: string | undefined = 'not reached yet';
   let endpoints: AssignmentSet['endpoints'] = [];

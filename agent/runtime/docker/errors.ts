@@ -63,6 +63,12 @@ const known: readonly (readonly [RegExp, ConstructorParameters<typeof RuntimeErr
       'Rejected',
       'BadLogging',
     ],
+    [
+      /non-overlapping IPv4 address pool|address pools have been fully subnetted/i,
+      'Failed',
+      'NoFreeSubnet',
+      'Add a pool to "default-address-pools" in the daemon.json of the node, or remove unused networks.',
+    ],
     [/network .* not found|could not find network/i, 'Failed', 'NetworkMissing'],
   ];
 
