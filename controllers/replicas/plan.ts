@@ -42,6 +42,8 @@ class Planner {
   readonly #ending = new Set<Task>();
   /** Newest task of each slot over all revisions. */
   readonly #newest = new Map<string, Task>();
+  /** Highest run given out in this pass, by slot: two revisions may open one slot at once. */
+  readonly #runs = new Map<string, number>();
   /** Ended tasks that still speak for their slot: given up, or done. */
   readonly #holders = new Set<Task>();
   readonly #claimed = new Map<string, number>();
@@ -211,18 +213,21 @@ class Planner {
   }
 
   #create(revision: Revision, slot: string, restarts: number, notBefore?: string): void {
+    const before = this.#newest.get(slot);
+    const run = (this.#runs.get(slot) ?? (before === undefined ? 0 : runOf(before))) + 1;
+    this.#runs.set(slot, run);
     const task = newTask({
       service: this.#in.service,
       revision,
       slot,
       isGlobal: this.#eligible !== undefined,
-      previous: this.#newest.get(slot),
+      previous: before,
+      run,
       restarts,
       now: this.#in.now,
       ...(notBefore === undefined ? {} : { notBefore }),
     });
     this.#steps.push({ kind: 'CreateTask', task });
-    this.#newest.set(slot, task);
   }
 
   #retire(task: Task): void {

@@ -8,7 +8,6 @@ import {
   ownerReference,
   shortHash,
 } from '../runtime/names.ts';
-import { runOf } from '../runtime/tasks.ts';
 
 export interface NewTask {
   readonly service: Service;
@@ -18,6 +17,8 @@ export interface NewTask {
   readonly isGlobal: boolean;
   /** The slot's newest task, of whatever revision. */
   readonly previous: Task | undefined;
+  /** Its place in the sequence of the slot's tasks. */
+  readonly run: number;
   readonly restarts: number;
   readonly notBefore?: string;
   /** RFC 3339. */
@@ -31,6 +32,7 @@ export function newTask({
   slot,
   isGlobal,
   previous,
+  run,
   restarts,
   notBefore,
   now,
@@ -50,7 +52,7 @@ export function newTask({
         [label.revision]: revision.metadata.name,
         ...(stack === undefined ? {} : { [label.stack]: stack }),
       },
-      annotations: { [annotation.run]: String(previous === undefined ? 1 : runOf(previous) + 1) },
+      annotations: { [annotation.run]: String(run) },
       ownerReferences: [ownerReference(service)],
       ...(isGlobal ? { finalizers: [finalizer.container] } : {}),
     },
