@@ -66,7 +66,10 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
       detached: true,
     },
   );
-  await firstLine(guard);
+  await firstLine(guard).catch((error: unknown) => {
+    rmSync(dir, { recursive: true, force: true });
+    throw error;
+  });
   const enter = ['bash', script, 'enter', dir, name];
   const socketPath = join(dir, 'docker.sock');
   let daemon: ChildProcess | undefined;
