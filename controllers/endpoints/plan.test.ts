@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Port } from '../../api-schemas/index.ts';
+import { aNode, aService, aTask, nodeMap } from '../runtime/testing.ts';
+import { firstPort, lastPort, plan, type Holder } from './plan.ts';
+
+const nodes = nodeMap(aNode('n1'), aNode('lost', { lost: true }));
+const decide = (ports: readonly Port[], holders: readonly Holder[] = [], before: readonly Port[] = []) => {
+  const service = aService({ ports });
+  const first = plan({ service, tasks: [], nodes, endpoints: undefined, holders: [] }).endpoints;
+  return plan({ service, tasks: [], nodes, holders, endpoints: { ...first, ports: before } });
+};
+
+describe('the endpoints plan', () => {
+  test('has the addresses of the tasks that serve, and of no others', () => {
+    const service = aService();
+    const at = (ip: string) => ({ addresses: [{ network: 'n', ip }] });
+    const tasks = [
+      aTask(service, { slot: 2, nodeName: 'n1', status: at('10.0.0.2') }),
+      aTask(service, { slot: 1, nodeName: 'n1', status: at('10.0.0.1') }),
+      aTask(service, { slot: 3, nodeName: 'n1', state: 'Starting', status: at('10.0.0.3') }),
+      aTask(service, { slot: 4, nodeName: 'n1', desiredState: 'Shutdown', status: at('10.0.0.4') }),
+      aTask(service, { slot: 5, nodeName: 'n1', deleting: true, status: at('10.0.0.5') }),
+      aTask(service, { slot: 6, nodeName: 'lost', status: at('10.0.0.6') }),
+    ];
+    const { endpoints } = plan({ service, tasks, nodes, endpoints: undefined, holders: [] });
+    expect(endpoints.endpoints?.map((e) => e.ip)).toEqual(['10.0.0.1', '10.0.0.2']);
+    const again = plan({ service, tasks: tasks.toReversed(), nodes, endpoints, holders: [] });
+    expect(again.endpoints).toEqual(endpoints);
+  });
+
+  test('chooses a port of the range, and keeps it', () => {
+    const first = decide([{ target: 80 }]).endpoints.ports?.[0]?.published ?? 0;
+    expect(first).toBeGreaterThanOrEqual(firstPort);
+    expect(first).toBeLessThanOrEqual(lastPort);
+    const kept: Port = { target: 80, protocol: 'tcp', mode: 'ingress', published: 31_000 };
+    expect(decide([{ target: 80 }], [], [kept]).endpoints.ports).toEqual([kept]);
+  });
+
+  test('chooses another when someone else has it', () => {
+    const kept: Port = { target: 80, protocol: 'tcp', published: 31_000 };
+    const { endpoints } = decide(
+      [{ target: 80 }],
+      [{ port: kept, service: 'default/other', yields: true }],
+      [kept],
+    );
+    expect(endpoints.ports?.[0]?.published).not.toBe(31_000);
+  });
+
+  test('gives two ports of one service different numbers', () => {
+    const { endpoints } = decide([{ target: 80 }, { target: 81 }, { target: 82, published: 30_500 }]);
+    expect(new Set(endpoints.ports?.map((p) => p.published)).size).toBe(3);
+  });
+
+  test('leaves out a port that another has, and says who', () => {
+    const port: Port = { target: 9, published: 80 };
+    const result = decide([{ target: 80, published: 80 }], [{ port, service: 'default/old' }]);
+    expect(result.endpoints.ports).toEqual([]);
+    expect(result.taken.map((holder) => holder.service)).toEqual(['default/old']);
+    const other = decide(
+      [{ target: 80, published: 80, protocol: 'udp' }],
+      [{ port, service: 'default/old' }],
+    );
+    expect(other.taken).toEqual([]);
+  });
+
+  test('says when no port is free', () => {
+    const holders = Array.from({ length: lastPort - firstPort + 1 }, (_, i) => ({
+      port: { target: 1, published: firstPort + i },
+      service: 'default/greedy',
+    }));
+    expect(decide([{ target: 80 }], holders).exhausted).toHaveLength(1);
+  });
+});
