@@ -112,8 +112,11 @@ export async function startTestApi({
     new Promise((resolve, reject) => {
       const content = raw ?? (body === undefined ? undefined : JSON.stringify(body));
       const req = request(
-        `${server.url}${path}`,
         {
+          // Not as a URL, which would resolve `..` before it is sent.
+          hostname: new URL(server.url).hostname,
+          port: new URL(server.url).port,
+          path,
           method,
           agent: agentOf(as),
           headers: {
