@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { controllerNames, startControllers, type Controllers } from '../../controllers/index.ts';
 import { silentLogger } from '../../kit/log.ts';
-import type { Node, Service, ServiceSpec, Stack, Task } from '../../api-schemas/index.ts';
+import type { Namespace, Node, Service, ServiceSpec, Stack, Task } from '../../api-schemas/index.ts';
 import { openTestRegistry, type TestRegistry } from '../../store/testing.ts';
 import { fakeAgents, type FakeAgents } from './controllers-fake-agent.ts';
 
@@ -338,6 +338,30 @@ describe('the controllers on a real etcd', () => {
     await controllers.close();
     // Their stores are gone: they can hand nothing over, so nobody waits for them.
     for (const each of processes) void each.close();
+  });
+
+  test('empties a namespace that is deleted, and collects what lost its owner', async () => {
+    await agents.addNode('n1');
+    await store.registry.create<Namespace>({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: ns, finalizers: ['orc.dev/namespace'] },
+    });
+    await apply('web', { image: 'web:1', replicas: 2 });
+    await apply('other', { image: 'web:1' });
+    await eventually('up', () => isReady('web') && isReady('other'));
+    await store.registry.remove({ kind: 'Service', namespace: ns, name: 'other' });
+    await eventually('collected', () =>
+      (['Revision', 'Task', 'Endpoints'] as const).every(
+        (kind) => !store.cache.list(kind, ns).some((o) => o.metadata.name.startsWith('other')),
+      ),
+    );
+    expect(running('web')).toHaveLength(2);
+    await store.registry.remove({ kind: 'Namespace', namespace: '', name: ns });
+    await eventually('gone', () => store.cache.get('Namespace', '', ns) === undefined);
+    expect(
+      ['Service', 'Revision', 'Task', 'Endpoints'].flatMap((k) => store.cache.list(k as 'Task', ns)),
+    ).toEqual([]);
   });
 
   test('knows its controllers by name', () => {
