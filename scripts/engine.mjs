@@ -1,6 +1,6 @@
 // A Docker Engine of the demo's own, for a machine on which none runs; and its removal without a trace.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { engineAnswers, SetupError, which } from './setup.mjs';
@@ -69,7 +69,24 @@ function hostState() {
     chains: Object.fromEntries(['nat', 'filter', 'raw'].map((table) => [table, dockerRules(table)])),
     forwardPolicy: forwardPolicy(),
     ipForward: readFileSync(forwardSwitch, 'utf8').trim(),
+    links: bridges(),
+    tables: ingressTables(),
   };
+}
+
+/** Bridges that an engine makes; those of a killed one stay. */
+const bridges = () =>
+  readdirSync('/sys/class/net').filter(
+    (name) => /^(orc-|br-|docker)/.test(name) && existsSync(`/sys/class/net/${name}/bridge`),
+  );
+
+/** nft tables of agents, as `ip orc_ingress_1a2b3c4d`. */
+function ingressTables() {
+  const { stdout } = spawnSync(which('nft'), ['list', 'tables'], { encoding: 'utf8' });
+  return (stdout ?? '')
+    .split('\n')
+    .filter((line) => / orc_ingress/.test(line))
+    .map((line) => line.replace(/^table /, ''));
 }
 
 /** Lines of `iptables -S` that mention Docker's chains. */
@@ -84,10 +101,15 @@ const iptables = (args) => {
   return { stdout: result.stdout ?? '', ok: result.status === 0 };
 };
 
-/** Removes Docker's chains where there were none before, and puts policy and forwarding back. */
+/** Removes chains, bridges and tables that were not there before, and puts policy and forwarding back. */
 function restoreHost(file) {
   if (!existsSync(file)) return;
   const before = JSON.parse(readFileSync(file, 'utf8'));
+  for (const link of bridges().filter((name) => !before.links.includes(name)))
+    spawnSync(which('ip'), ['link', 'del', link]);
+  for (const table of ingressTables().filter((name) => !before.tables.includes(name))) {
+    spawnSync(which('nft'), ['delete', 'table', ...table.split(' ')]);
+  }
   for (const table of ['nat', 'filter', 'raw']) {
     if (before.chains[table].length > 0) continue;
     const rules = dockerRules(table);

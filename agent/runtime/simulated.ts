@@ -202,8 +202,13 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
       else stdout.push(null);
       return Promise.resolve({ stdout, stderr: Readable.from([]) });
     },
-    exec(_id, { command }) {
+    exec(id, { command }) {
       answer();
+      const container = containers.get(id);
+      // In a real container this ends the first process, and so the container.
+      const [program, ...words] = command;
+      if (program === 'kill' && words.at(-1) === '1' && container !== undefined)
+        setImmediate(end, container, 137);
       const stdin = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
       return Promise.resolve({
         stdin,
