@@ -9,7 +9,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Pki } from '../../server/pki/index.ts';
-import type { Store } from '../../store/index.ts';
+import type * as StoreRoom from '../../store/index.ts';
 import { CliError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Listen } from './flags.ts';
@@ -102,9 +102,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
 async function openEtcd(
   options: ManagerOptions,
   pki: Pki,
-  { openStore, superviseEtcd }: typeof import('../../store/index.ts'),
+  { openStore, superviseEtcd }: typeof StoreRoom,
   closers: (() => Promise<unknown>)[],
-): Promise<Store> {
+): Promise<StoreRoom.Store> {
   const { dataDir, signal } = options;
   const logger = options.logger.child({ part: 'store' });
   const endpoints = options.etcdEndpoints;
