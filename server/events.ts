@@ -32,24 +32,39 @@ const maxWaiting = 1000;
 /**
  * Returns a function that records events without being waited for. The same event about the same object
  * (uid, reason and message) is one Event whose `count` rises; its name follows from these, so that all
- * processes count on one object. Failures are logged, never thrown.
+ * processes count on one object. What happens again while it is being written is added in one further write.
+ * Failures are logged, never thrown.
  */
 export function createRecorder(options: RecorderOptions): RecordEvent {
-  let waiting = 0;
-  return (object, event) => {
-    if (waiting >= maxWaiting) {
+  /** Times that an event happened since its write began, by name. */
+  const again = new Map<string, number>();
+  const run = async (object: Obj, event: EventText, name: string): Promise<void> => {
+    for (let times = 1; times > 0; times = again.get(name) ?? 0) {
+      again.set(name, 0);
+      await record(options, object, event, name, times);
+    }
+  };
+  return (object, given) => {
+    const event = { ...given, message: given.message.slice(0, maxMessage) };
+    const name = eventName(object, event);
+    const times = again.get(name);
+    if (times !== undefined) {
+      again.set(name, times + 1);
+      return;
+    }
+    if (again.size >= maxWaiting) {
       options.logger.warn({ reason: event.reason }, 'too many events at once: one is dropped');
       return;
     }
-    waiting++;
-    record(options, object, event)
+    again.set(name, 0);
+    run(object, event, name)
       .catch((error: unknown) =>
         options.logger.warn(
           { reason: event.reason, error: messageOf(error) },
           'an event could not be recorded',
         ),
       )
-      .finally(() => waiting--);
+      .finally(() => again.delete(name));
   };
 }
 
@@ -65,15 +80,20 @@ export function eventName({ metadata }: Obj, { reason, message }: EventText): st
 async function record(
   { registry, clock, component, host }: RecorderOptions,
   object: Obj,
-  given: EventText,
+  event: EventText,
+  eventName: string,
+  times: number,
 ): Promise<void> {
-  const event = { ...given, message: given.message.slice(0, maxMessage) };
   const { name, namespace, uid, resourceVersion } = object.metadata;
   const now = timestamp(clock);
   // Events about objects of cluster scope live in `default`, as in Kubernetes.
-  const ref = { kind: 'Event' as const, namespace: namespace ?? 'default', name: eventName(object, event) };
+  const ref = { kind: 'Event' as const, namespace: namespace ?? 'default', name: eventName };
   const again = (): Promise<Event> =>
-    registry.modify<Event>(ref, (current) => ({ ...current, count: current.count + 1, lastTimestamp: now }));
+    registry.modify<Event>(ref, (current) => ({
+      ...current,
+      count: current.count + times,
+      lastTimestamp: now,
+    }));
   try {
     await again();
     return;
@@ -93,7 +113,7 @@ async function record(
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
     },
     ...event,
-    count: 1,
+    count: times,
     firstTimestamp: now,
     lastTimestamp: now,
     source: { component, ...(host === undefined ? {} : { host }) },

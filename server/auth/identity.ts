@@ -5,8 +5,15 @@ import type { Identity } from '../types.ts';
 export const adminGroup = 'system:masters';
 export const nodesGroup = 'system:nodes';
 
-/** CN and O of a verified certificate; undefined when there is none (anonymous). */
+const known = new WeakMap<TLSSocket, Identity | undefined>();
+
+/** CN and O of a verified certificate; undefined when there is none (anonymous). Read once per connection. */
 export function identityOf(socket: TLSSocket): Identity | undefined {
+  if (!known.has(socket)) known.set(socket, read(socket));
+  return known.get(socket);
+}
+
+function read(socket: TLSSocket): Identity | undefined {
   if (!socket.authorized) return undefined;
   const { subject } = socket.getPeerCertificate() as { subject?: { CN?: unknown; O?: unknown } };
   const names = (value: unknown): readonly string[] =>

@@ -82,7 +82,7 @@ describe('events of the server', () => {
     const { registry } = api.store;
     const record = createRecorder({ registry, clock: systemClock, logger: silentLogger, component: 'test' });
     const live = registry.cache.get('Task', 'default', 't1') ?? task;
-    for (let i = 0; i < 4; i++) record(live, { type: 'Warning', reason: 'Tried', message: 'it failed' });
+    for (let i = 0; i < 60; i++) record(live, { type: 'Warning', reason: 'Tried', message: 'it failed' });
     record(live, { type: 'Normal', reason: 'Tried', message: 'it worked' });
     const find = async (): Promise<readonly number[]> => {
       const { body } = await api.ask(
@@ -91,8 +91,8 @@ describe('events of the server', () => {
       );
       return body.items.map((event: { count: number }) => event.count).sort();
     };
-    for (let i = 0; i < 50 && (await find()).join() !== '1,4'; i++)
+    for (let i = 0; i < 50 && (await find()).join() !== '1,60'; i++)
       await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(await find()).toEqual([1, 4]);
+    expect(await find()).toEqual([1, 60]);
   });
 });

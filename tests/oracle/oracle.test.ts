@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { buildOracle, differences } from './sequences.ts';
 
 /** Raise for a long run: `ORC_SMD_SEQUENCES=100000 node scripts/jest.mjs unit tests/oracle`. */

@@ -3,7 +3,7 @@
  * differences. Run by `oracle.test.ts`. `ORC_SMD_ORACLE` names a program built elsewhere (a newer library).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, mkdirSync, copyFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +16,9 @@ import { randomFrom, randomSequence, schema, type Step } from './generate.ts';
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** Builds the oracle with Debian's Go and library; undefined, with the reason, where they are missing. */
-export function buildOracle(): { readonly program: string } | { readonly missing: string } {
+export function buildOracle(): { readonly program: string; remove(): void } | { readonly missing: string } {
   const given = process.env['ORC_SMD_ORACLE'];
-  if (given !== undefined) return { program: given };
+  if (given !== undefined) return { program: given, remove: () => undefined };
   const work = mkdtempSync(join(tmpdir(), 'orc-oracle-'));
   mkdirSync(join(work, 'src', 'oracle'), { recursive: true });
   copyFileSync(join(here, 'main.go'), join(work, 'src', 'oracle', 'main.go'));
@@ -27,7 +27,9 @@ export function buildOracle(): { readonly program: string } | { readonly missing
     env: { ...process.env, GO111MODULE: 'off', GOPATH: `${work}:/usr/share/gocode`, GOFLAGS: '' },
     encoding: 'utf8',
   });
-  if (built.status === 0) return { program };
+  const remove = (): void => rmSync(work, { recursive: true, force: true });
+  if (built.status === 0) return { program, remove };
+  remove();
   return { missing: built.error?.message ?? built.stderr };
 }
 
