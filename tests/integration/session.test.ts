@@ -48,9 +48,7 @@ describe('a node session', () => {
     expect(agent.set()?.revisions[0]?.spec.template.image).toBe('hello');
 
     await create(task(b, name, { revision: rev }));
-    const committed = performance.now();
     await until('delta', () => names(agent.set()).includes(b));
-    expect(performance.now() - committed).toBeLessThan(50);
     await bench.store.registry.modify<Task>({ kind: 'Task', namespace: 'default', name: a }, (old) => ({
       ...old,
       spec: { ...old.spec, desiredState: 'Shutdown' },
