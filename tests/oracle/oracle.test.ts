@@ -11,6 +11,7 @@ describe('server-side apply against structured-merge-diff', () => {
     test.skip('needs the Go toolchain and the library', () => undefined);
     return;
   }
+  afterAll(() => oracle.remove());
   test(`agrees on objects, owners and conflicts of ${count} random sequences`, () => {
     const newer = process.env['ORC_SMD_ORACLE'] !== undefined;
     const found = differences(oracle.program, { count, seed: 1, newer });
