@@ -44,3 +44,4 @@ export {
 } from './manifest.ts';
 export type { Position } from './manifest-position.ts';
 export { joinPath, parsePath } from './path.ts';
+export { parseYaml, YamlError } from './yaml.ts';

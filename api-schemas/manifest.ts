@@ -1,11 +1,12 @@
 /** Manifests: YAML or JSON text to objects, each problem with its place in the text. */
-import { type Document, LineCounter, parseAllDocuments, type YAMLError } from 'yaml';
+import { type Document, LineCounter, type YAMLError } from 'yaml';
 import type { Cause } from '../kit/errors.ts';
 import { duplicateKeys, locateIn, type Position } from './manifest-position.ts';
 import { parsePath } from './path.ts';
 import { validate } from './validate.ts';
 import type { Obj } from './types.ts';
 import { isObject } from './walk.ts';
+import { composeYaml, valueOf, YamlError } from './yaml.ts';
 
 export interface Problem {
   /** File name or URL, as given. */
@@ -38,9 +39,6 @@ export const maxManifestBytes = 8 * 1024 * 1024;
 const maxDocuments = 5000;
 /** Problems shown for one manifest; more help nobody. */
 const maxProblems = 200;
-/** How often aliases may be followed in one document. */
-const maxAliasCount = 100;
-const tooDeep = 'is nested too deeply';
 
 function excerptOf(lines: readonly string[], line: number, column: number): Problem['excerpt'] {
   const text = lines[line - 1];
@@ -54,7 +52,6 @@ function excerptOf(lines: readonly string[], line: number, column: number): Prob
 }
 
 function syntaxMessage({ code, message }: YAMLError): string {
-  if (message.startsWith('Maximum call stack')) return tooDeep;
   switch (code) {
     case 'TAB_AS_INDENT':
       return 'tabs are not allowed for indentation in YAML; use spaces';
@@ -96,18 +93,10 @@ export function parseManifest(text: string, source: string): Manifest {
 
   let parsed: readonly Document.Parsed[];
   try {
-    const all = parseAllDocuments(text, {
-      lineCounter: counter,
-      prettyErrors: false,
-      merge: true,
-      // The parser's own check takes time by the square of the keys.
-      uniqueKeys: false,
-      logLevel: 'silent',
-    });
-    parsed = Array.isArray(all) ? (all as readonly Document.Parsed[]) : [];
+    parsed = composeYaml(text, counter);
   } catch (error) {
-    // The parser recurses: text nested thousands of levels deep overflows its stack.
-    report({ line: 1, column: 1 }, error instanceof RangeError ? tooDeep : (error as Error).message);
+    if (!(error instanceof YamlError)) throw error;
+    report(at(error.offset), error.message);
     return { documents, problems };
   }
   if (parsed.length > maxDocuments) {
@@ -128,15 +117,10 @@ export function parseManifest(text: string, source: string): Manifest {
     if (twice.length > 0) continue;
     let content: unknown;
     try {
-      content = document.toJS({ maxAliasCount });
+      content = valueOf(document);
     } catch (error) {
-      const message =
-        error instanceof ReferenceError && /alias count/i.test(error.message)
-          ? `aliases are followed more than ${maxAliasCount} times: refused, as they could expand without end`
-          : error instanceof RangeError
-            ? tooDeep
-            : (error as Error).message;
-      report(at(document.range[0]), message);
+      if (!(error instanceof YamlError)) throw error;
+      report(at(error.offset), error.message);
       continue;
     }
     if (content === null || content === undefined) continue;

@@ -1,6 +1,6 @@
 /** Request bodies: read whole within a limit, or refused with nothing done. */
 import type { IncomingMessage } from 'node:http';
-import { parse as parseYaml } from 'yaml';
+import { parseYaml } from '../../api-schemas/index.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
 import { isList, isObject, type Json, type JsonObject } from '../apply/value.ts';
 import { mediaType } from './media.ts';
@@ -97,7 +97,7 @@ export function parseYamlOrJson(body: Buffer): Json {
   if (body.length > maxYamlBytes) throw tooLarge(maxYamlBytes);
   let value: unknown;
   try {
-    value = parseYaml(text, { maxAliasCount: 100, merge: true, stringKeys: true, schema: 'core' });
+    value = parseYaml(text);
   } catch (error) {
     throw new ApiError(400, `the request body is not valid YAML: ${messageOf(error)}`);
   }
