@@ -7,13 +7,14 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tar } from './tar.ts';
 
-const here = dirname(fileURLToPath(import.meta.url));
+/** A bench is a bundle that lies as deep in the tree as this file. */
+const here = fileURLToPath(new URL('../../tests/harness', import.meta.url));
 const script = join(here, 'engine.sh');
 
 export interface EngineOptions {
