@@ -68,7 +68,7 @@ export interface Agent {
  * Measured on 2 cores, Engine 20.10, 30 containers: 1 at a time took 14.3 s, 2 10.1 s, 4 8.5 s, 6 5.4 s, 8 8.2 s (on a
  * busy machine). Starts wait for the kernel's network and mount locks as much as for a core.
  */
-const defaultStarts = 3 * availableParallelism();
+export const defaultStarts = 3 * availableParallelism();
 
 /** Starts the agent of one node: it converges the engine from its checkpoint at once, and to what servers say. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {

@@ -3,13 +3,12 @@
  * API, on a network of the same kind, with the same concurrency, in the same run and on the same engine.
  */
 import Docker from 'dockerode';
+import { defaultStarts } from '../../agent/index.ts';
 import type { Client } from '../../client/index.ts';
 import type { Service } from '../../api-schemas/index.ts';
 import { openClient } from '../harness/client.ts';
 import { eventually, startCluster, type Cluster } from '../harness/cluster.ts';
 
-/** As many as the agent has under way at a time (`agent/index.ts`). */
-const concurrency = 4;
 const image = 'orc.local/hello:1';
 
 interface Case {
@@ -70,7 +69,10 @@ async function orcSeconds(client: Client, cluster: Cluster, replicas: number): P
   }
   const seconds = (performance.now() - started) / 1000;
   await client.delete('Service', { name: 'bench' }, { propagation: 'Foreground' });
-  await eventually('the containers are gone', async () => (await cluster.containers()).length === 0, 120_000);
+  const isGone = async (): Promise<boolean> =>
+    (await client.list('Service', { namespace: 'default' })).items.length === 0 &&
+    (await cluster.containers()).length === 0;
+  await eventually('service and containers are gone', isGone, 120_000);
   return seconds;
 }
 
@@ -80,7 +82,7 @@ async function floorSeconds(docker: Docker, replicas: number): Promise<number> {
   const containers: Docker.Container[] = [];
   const started = performance.now();
   await Promise.all(
-    Array.from({ length: concurrency }, async () => {
+    Array.from({ length: defaultStarts }, async () => {
       for (let index = queue.shift(); index !== undefined; index = queue.shift()) {
         const container = await docker.createContainer({
           name: `floor-${index}`,

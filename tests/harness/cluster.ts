@@ -64,6 +64,8 @@ export interface ClusterOptions extends EngineOptions {
   /** Name of the image with busybox and a page that says the container's hostname. Default `orc.local/hello:1`. */
   readonly image?: string;
   readonly upArgs?: readonly string[];
+  /** Of node, for `orc up` alone, e.g. `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** Builds the bundle once per test run when it is older than nothing: `npm test` has built it already. */
@@ -106,7 +108,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       command,
       [
         ...prefix,
-        ...[process.execPath, '--no-warnings', '--enable-source-maps', orc, 'up'],
+        ...[
+          process.execPath,
+          ...(options.nodeArgs ?? []),
+          '--no-warnings',
+          '--enable-source-maps',
+          orc,
+          'up',
+        ],
         ...['--data-dir', join(dir, 'data'), '--listen', `${engine.address}:6750`],
         ...['--docker-host', `unix://${engine.socketPath}`],
         ...(options.upArgs ?? []),
