@@ -28,6 +28,8 @@ export interface WaitOptions {
 }
 
 const redrawEveryMs = 80;
+/** What has just converged must stay so this long: a task that ends at once is Running for a moment, too. */
+const steadyMs = 1000;
 
 export const isWaitable = (object: Obj): object is Service | Stack =>
   object.kind === 'Stack' || object.kind === 'Service';
@@ -61,10 +63,17 @@ export async function waitForTargets(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     await Promise.race([observer.synced, aborted(signal)]);
-    for (;;) {
+    let convergedAt: number | undefined;
+    for (let isFirst = true; ; isFirst = false) {
       const views = signal.aborted ? [] : observer.views();
       if (!signal.aborted) screen.show(views);
-      const finished = finish(views, signal.aborted, timedOut);
+      const hasConverged = views.every((v) => v.outcome === 'converged');
+      if (!hasConverged) convergedAt = undefined;
+      // What was so from the start has nothing to prove.
+      else convergedAt ??= isFirst ? -Infinity : clock.now();
+      const steadyIn = convergedAt === undefined ? 0 : convergedAt + steadyMs - clock.now();
+      const finished =
+        steadyIn > 0 && !signal.aborted && !timedOut ? undefined : finish(views, signal.aborted, timedOut);
       if (finished !== undefined) {
         screen.end();
         if (!quiet || finished !== 130)
@@ -73,7 +82,7 @@ export async function waitForTargets(
       }
       await new Promise<void>((resolve) => {
         wake = resolve;
-        const cancel = clock.after(screen.live ? 1000 : 60_000, resolve);
+        const cancel = clock.after(steadyIn > 0 ? steadyIn : screen.live ? 1000 : 60_000, resolve);
         wake = () => {
           cancel();
           clock.after(redrawEveryMs, resolve);

@@ -28,7 +28,7 @@ describe('Bad input', () => {
       good('a').replace('hello:1 }', 'hello:1, replicas: three }'),
       'manifest.yml:4:',
       'spec.replicas',
-      'integer',
+      'must be a whole number',
     ],
     'an unknown kind': [good('a').replace('kind: Service', 'kind: Servce'), 'Servce', 'Service'],
     'an unknown version': [good('a').replace('orc.dev/v1', 'orc.dev/v9'), 'orc.dev/v9'],

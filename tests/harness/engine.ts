@@ -75,7 +75,16 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
   const socketPath = join(dir, 'docker.sock');
   let daemon: ChildProcess | undefined;
 
-  const start = async (): Promise<void> => {
+  // An engine that was killed sometimes panics at its next start (20.10 does); a service manager starts it again.
+  const start = async (tries = 3): Promise<void> => {
+    try {
+      await startOnce();
+    } catch (error) {
+      if (tries <= 1 || daemon?.exitCode === null) throw error;
+      await start(tries - 1);
+    }
+  };
+  const startOnce = async (): Promise<void> => {
     for (const left of ['docker.pid', 'docker.sock', 'exec/containerd/containerd.pid'])
       rmSync(join(dir, left), { force: true });
     const log = openSync(join(dir, 'dockerd.log'), 'a');
@@ -127,7 +136,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<Engine> 
         if (pid !== '') tryKill(Number(pid));
       await gone;
     },
-    start,
+    start: () => start(),
     async restart() {
       await end('SIGTERM');
       await start();
