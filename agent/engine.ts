@@ -64,6 +64,8 @@ export class EngineWatcher {
     const info = await runtime.info();
     const lost = new Promise<never>((_, reject) => (this.#lose = reject));
     lost.catch(() => undefined);
+    // Closed while the engine was asked: nobody could lose it yet.
+    this.#abort.signal.throwIfAborted();
     // Events first, so that nothing falls between the list and them.
     const unwatch = await runtime.watch(
       (uid, exit) => (uid === undefined ? void this.#list() : onWake(uid, exit)),
