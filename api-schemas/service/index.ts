@@ -19,7 +19,7 @@ export const serviceKind = defineKind<'Service'>({
     fields: [
       { label: 'Mode', path: 'spec.mode' },
       { label: 'Desired', path: 'status.desired' },
-      { label: 'Running', path: 'status.replicas' },
+      { label: 'Replicas', path: 'status.replicas' },
       { label: 'Ready', path: 'status.ready' },
       { label: 'Updated', path: 'status.updated' },
       { label: 'Revision', path: 'status.currentRevision' },

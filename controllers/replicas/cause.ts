@@ -58,8 +58,9 @@ function restartOf(failed: Task, next: Task): string {
   const count = next.spec.restarts ?? 0;
   const wait = Date.parse(next.spec.notBefore ?? '') - Date.parse(status?.finishedAt ?? status?.since ?? '');
   const when = Number.isNaN(wait) ? 'now' : `in ${formatDuration(wait)}`;
-  const how =
-    status?.exitCode === undefined ? (status?.reason ?? stateOf(failed)) : `exited ${status.exitCode}`;
+  // A task that was stopped for another reason has an exit code, too; it is not why.
+  const isExit = status?.exitCode !== undefined && (status.reason ?? 'NonZeroExit') === 'NonZeroExit';
+  const how = isExit ? `exited ${status.exitCode}` : `ended (${status?.reason ?? stateOf(failed)})`;
   return `${nameOf(failed)} ${how} (${ordinal(count)} restart, next ${when})${tail(status?.message)}`;
 }
 

@@ -35,7 +35,7 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
   const bySlotTasks = groupOf(view, policy.revision);
   const cause = isConverged ? undefined : firstCause(view, bySlotTasks);
   const gaveUp = gaveUpOf(view, bySlotTasks);
-  const counts = `${readyCurrent} of ${desired} ready`;
+  const counts = `${readyCurrent} of ${desired} ready${isUpdated ? '' : ' on the new revision'}`;
   const because = cause === undefined ? '' : `: ${cause.message}`;
   const tolerated = policy.order === 'stop-first' && !isUpdated ? policy.parallelism : 0;
   const stamp = generation === undefined ? {} : { observedGeneration: generation };

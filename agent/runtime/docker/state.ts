@@ -2,7 +2,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import type { Port } from '../../../api-schemas/index.ts';
 import { label, type ContainerState } from '../types.ts';
 
-const maxHealthMessage = 300;
+const maxHealthMessage = 200;
 /** Go's zero time: "has not happened". */
 const never = /^0001-/;
 
@@ -21,7 +21,7 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
     labels,
     status,
     health: healthOf(health?.Status),
-    ...(probe ? { healthMessage: probe.slice(0, maxHealthMessage) } : {}),
+    ...(probe ? { healthMessage: probe.replace(/\s+/g, ' ').trim().slice(0, maxHealthMessage) } : {}),
     ...(status === 'running' || (status === 'created' && state.ExitCode === 0)
       ? {}
       : { exitCode: state.ExitCode }),
