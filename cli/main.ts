@@ -27,4 +27,10 @@ for (const [name, code] of Object.entries(signalCodes)) {
 const alive = setInterval(() => undefined, 2 ** 30);
 const code = await run(process.argv.slice(2), { io: processIo(), signal: interrupted.signal });
 clearInterval(alive);
+// A pipe takes what was written a piece at a time; ending before it has all of it would cut the output off.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((resolve) => stream.write('', () => resolve())),
+  ),
+);
 process.exit(code ?? signalCode ?? 0);

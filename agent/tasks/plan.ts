@@ -101,6 +101,9 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
   // A task comes with its revision; without one there is nothing to run yet.
   if (!hasRevision) return wait;
   if (task.spec.nodeName === undefined) return wait;
+  // Not even made before: what its predecessor failed at may be the making, and that is what the pause is for.
+  const start = notBeforeOf(task);
+  if (start > now) return { kind: 'wait', until: start };
   if (isBefore(record.status.state, 'Preparing')) return advance(record, 'Preparing');
   return { kind: 'prepare' };
 }
@@ -108,8 +111,8 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
 function launch({ record, now }: TaskView, task: Task, container: ContainerState): Step {
   if (isBefore(record.status.state, 'Ready')) return advance(record, 'Ready', { containerID: container.id });
   if (task.spec.desiredState !== 'Running') return wait;
-  const notBefore = task.spec.notBefore === undefined ? 0 : Date.parse(task.spec.notBefore);
-  if (notBefore > now) return { kind: 'wait', until: notBefore };
+  const start = notBeforeOf(task);
+  if (start > now) return { kind: 'wait', until: start };
   if (isBefore(record.status.state, 'Starting'))
     return advance(record, 'Starting', { containerID: container.id });
   return { kind: 'start' };
@@ -130,6 +133,9 @@ function run(record: TaskRecord, container: ContainerState): Step {
 function unhealthy({ healthMessage }: ContainerState): string {
   return `the health check failed${healthMessage === undefined ? '' : `: ${healthMessage}`}`;
 }
+
+const notBeforeOf = ({ spec }: Task): number =>
+  spec.notBefore === undefined ? 0 : Date.parse(spec.notBefore);
 
 const report = (status: TaskStatus): Step => ({ kind: 'report', status });
 

@@ -178,6 +178,8 @@ async function start(deps: StepDeps, entry: Entry, id: string): Promise<void> {
     await deps.starts.run(() => deps.runtime.start(id));
   } catch (error) {
     if (!(error instanceof RuntimeError) || error.kind === 'EngineUnavailable') throw error;
+    // Removed by hand; 20.10 says so only now. The next task of the network makes it anew.
+    if (error.reason === 'NetworkMissing' && entry.task !== undefined) deps.networks.forget(entry.task);
     const holder =
       error.kind === 'PortTaken' ? await deps.portHolder(entry.revision?.spec.hostPorts ?? []) : undefined;
     const message = holder === undefined ? error.message : `${error.message} Held by ${holder}.`;

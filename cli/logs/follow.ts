@@ -5,6 +5,7 @@ import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { hasContainer, isFinished } from './tasks.ts';
 import { linesOf, type LogLine } from './lines.ts';
+import { Overlap } from './overlap.ts';
 
 export interface FollowOptions {
   readonly client: Client;
@@ -66,7 +67,7 @@ async function follow(
 ): Promise<void> {
   const { client, clock, params, signal, onLine, onProblem } = options;
   const { tailLines: _, sinceTime: __, sinceSeconds: ___, ...whole } = params;
-  let last = '';
+  const shown = new Overlap();
   let ask: LogParams = isNew ? whole : params;
   let complained = false;
   while (!signal.aborted) {
@@ -75,10 +76,7 @@ async function follow(
       const stream = await client.logs(ref, { ...ask, follow: true, timestamps: true }, signal);
       complained = false;
       for await (const line of linesOf(stream)) {
-        // The engine's `since` is inclusive.
-        if (last !== '' && line.time !== '' && line.time <= last) continue;
-        if (line.time !== '') last = line.time;
-        onLine(task, line);
+        if (shown.isNew(line)) onLine(task, line);
       }
       const now = current();
       if (now === undefined || isFinished(now)) return;
@@ -90,7 +88,8 @@ async function follow(
       complained = true;
       if (now === undefined || (isFinished(now) && !isConnectionError(error))) return;
     }
-    if (last !== '') ask = { ...whole, sinceTime: last };
+    const sinceTime = shown.resume();
+    if (sinceTime !== undefined) ask = { ...whole, sinceTime };
     await new Promise<void>((resolve) => {
       const cancel = clock.after(retryMs, resolve);
       signal.addEventListener('abort', () => (cancel(), resolve()), { once: true });
