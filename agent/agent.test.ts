@@ -44,7 +44,7 @@ async function node(...images: string[]): Promise<Node> {
   const reports: TaskReport[] = [];
   let handlers: SessionHandlers | undefined;
   const agent = await startAgent({
-    nodeName: 'n',
+    owner: { cluster: 'c', nodeName: 'n' },
     runtime,
     role: 'worker',
     clock,
@@ -103,14 +103,14 @@ describe('an agent on a simulated engine', () => {
     await n.agent.close();
   });
 
-  test('starts no earlier than it may', async () => {
+  test('makes and starts nothing earlier than it may', async () => {
     const n = await node();
     n.assign(task('a', { notBefore: new Date(n.clock.now() + 5_000).toISOString() }));
     await n.settle();
-    expect(n.last('a')).toBe('Ready');
+    expect(n.last('a')).toBe('Accepted');
     n.clock.advance(4_999);
     await n.settle();
-    expect(n.last('a')).toBe('Ready');
+    expect(n.last('a')).toBe('Accepted');
     n.clock.advance(1);
     await n.settle();
     expect(n.last('a')).toBe('Running');

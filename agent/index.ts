@@ -12,7 +12,7 @@ import { ipv6Usable } from './network/ipv6.ts';
 import { portHolder } from './network/listeners.ts';
 import { Networks } from './network/networks.ts';
 import { describeNode } from './node.ts';
-import type { EngineInfo, Runtime } from './runtime/types.ts';
+import type { EngineInfo, Owner, Runtime } from './runtime/types.ts';
 import type { AgentSession, SessionOptions } from './session/index.ts';
 import { serveStream } from './streams/index.ts';
 import { CheckpointFile } from './tasks/checkpoint.ts';
@@ -21,7 +21,7 @@ import { Tasks } from './tasks/index.ts';
 export { createDockerRuntime, type DockerRuntimeOptions } from './runtime/docker/index.ts';
 export { createSimulatedRuntime, type SimulatedOptions, type SimulatedRuntime } from './runtime/simulated.ts';
 export { connectSession, type AgentSession, type SessionOptions } from './session/index.ts';
-export type { Runtime } from './runtime/types.ts';
+export type { Owner, Runtime } from './runtime/types.ts';
 
 /** What a session asks of the agent and tells it: a part of `SessionOptions`. */
 export type SessionHandlers = Pick<SessionOptions, 'describe' | 'onAssignments' | 'onStream'>;
@@ -39,7 +39,7 @@ export interface IngressSettings {
 }
 
 export interface AgentOptions {
-  readonly nodeName: string;
+  readonly owner: Owner;
   /** Holds the checkpoint; none is kept without it (simulated nodes). */
   readonly dataDir?: string;
   readonly runtime: Runtime;
@@ -72,7 +72,7 @@ export const defaultStarts = 3 * availableParallelism();
 
 /** Starts the agent of one node: it converges the engine from its checkpoint at once, and to what servers say. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { nodeName, runtime, logger, clock = systemClock, dataDir } = options;
+  const { owner, runtime, logger, clock = systemClock, dataDir } = options;
   const checkpoint = dataDir === undefined ? undefined : new CheckpointFile(dataDir, clock, logger);
   const settings = typeof options.ingress === 'object' ? options.ingress : {};
   const hasIngress = options.ingress !== false;
@@ -82,7 +82,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let endpoints: AssignmentSet['endpoints'] = [];
   let told = false;
 
-  const networks = new Networks({ runtime, nodeName, ipv6, logger });
+  const networks = new Networks({ runtime, owner, ipv6, logger });
   const ingress: Ingress | undefined = hasIngress
     ? new Ingress({
         table: settings.table ?? defaultTable(dataDir),

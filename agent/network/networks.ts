@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Task } from '../../api-schemas/index.ts';
 import type { Logger } from '../../kit/log.ts';
 import { messageOf } from '../../kit/errors.ts';
-import { label, type NetworkSpec, type Runtime } from '../runtime/types.ts';
+import { label, type NetworkSpec, type Owner, type Runtime } from '../runtime/types.ts';
 
 export interface EngineNetwork {
   readonly id: string;
@@ -23,22 +23,26 @@ export function networkName(task: Task): string {
     : `orc-${namespace}${separator}${stack ?? ''}`;
 }
 
-const digest = (node: string, name: string): string =>
-  createHash('sha256').update(`${node}\0${name}`).digest('hex');
+const digest = ({ cluster, nodeName }: Owner, name: string): string =>
+  createHash('sha256').update(`${cluster}\0${nodeName}\0${name}`).digest('hex');
+
+/** Its name in the engine, which nodes of other clusters may share. Pure. */
+export const engineNetworkName = (owner: Owner, name: string): string =>
+  `${name}.${digest(owner, name).slice(0, 6)}`;
 
 /** Interface name of its bridge: the kernel takes 15 characters. Pure. */
-export const bridgeName = (node: string, name: string): string => `orc-${digest(node, name).slice(0, 10)}`;
+export const bridgeName = (owner: Owner, name: string): string => `orc-${digest(owner, name).slice(0, 10)}`;
 
 /** A /64 of the unique local addresses (RFC 4193) that is the same each time. Pure. */
-export function subnet6(node: string, name: string): string {
-  const hex = digest(node, name);
+export function subnet6(owner: Owner, name: string): string {
+  const hex = digest(owner, name);
   return `fd${hex.slice(0, 2)}:${hex.slice(2, 6)}:${hex.slice(6, 10)}:${hex.slice(10, 14)}::/64`;
 }
 
 /** The networks of the node's stacks: each is there before its first task starts, and goes after its last. */
 export class Networks {
   readonly #runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
-  readonly #node: string;
+  readonly #owner: Owner;
   readonly #ipv6: boolean;
   readonly #logger: Logger;
   readonly #made = new Map<string, Promise<EngineNetwork>>();
@@ -49,13 +53,13 @@ export class Networks {
 
   constructor(options: {
     runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
-    nodeName: string;
+    owner: Owner;
     /** Whether new networks have IPv6, too. */
     ipv6: boolean;
     logger: Logger;
   }) {
     this.#runtime = options.runtime;
-    this.#node = options.nodeName;
+    this.#owner = options.owner;
     this.#ipv6 = options.ipv6;
     this.#logger = options.logger;
   }
@@ -81,7 +85,7 @@ export class Networks {
   }
 
   bridgeOf(task: Task): string {
-    return bridgeName(this.#node, networkName(task));
+    return bridgeName(this.#owner, networkName(task));
   }
 
   /** Removes our networks that none of these tasks needs. One that still has containers stays until the next call. */
@@ -107,14 +111,14 @@ export class Networks {
     const { namespace = 'default', labels = {} } = task.metadata;
     const stack = labels['orc.dev/stack'];
     return {
-      name,
-      bridge: bridgeName(this.#node, name),
+      name: engineNetworkName(this.#owner, name),
+      bridge: bridgeName(this.#owner, name),
       labels: {
         [label.network]: name,
         [label.namespace]: namespace,
         ...(stack === undefined ? {} : { [label.stack]: stack }),
       },
-      ...(this.#ipv6 ? { subnet6: subnet6(this.#node, name) } : {}),
+      ...(this.#ipv6 ? { subnet6: subnet6(this.#owner, name) } : {}),
     };
   }
 

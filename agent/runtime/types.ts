@@ -7,6 +7,7 @@ import type { NodeResources, Port, StreamRequest, TaskTemplate } from '../../api
 
 /** Labels by which the agent knows its containers and networks. */
 export const label = {
+  cluster: 'dev.orc.cluster',
   node: 'dev.orc.node',
   namespace: 'dev.orc.namespace',
   task: 'dev.orc.task',
@@ -16,6 +17,18 @@ export const label = {
   slot: 'dev.orc.slot',
   network: 'dev.orc.network',
 } as const;
+
+/** Whose containers and networks: one engine may serve nodes of several clusters, and several nodes of one. */
+export interface Owner {
+  /** Digest of the cluster's CA; two clusters may call their nodes the same. */
+  readonly cluster: string;
+  readonly nodeName: string;
+}
+
+export const ownerLabels = ({ cluster, nodeName }: Owner): Readonly<Record<string, string>> => ({
+  [label.cluster]: cluster,
+  [label.node]: nodeName,
+});
 
 export interface EngineInfo {
   readonly runtime: 'docker' | 'simulated';

@@ -68,6 +68,8 @@ describe('a task that is to run', () => {
     const notBefore = '2030-01-01T00:00:05Z';
     const step = plan(view('Ready', made, { task: task({ notBefore }) }));
     expect(step).toEqual({ kind: 'wait', until: now + 5_000 });
+    const early = view('Accepted', 'missing', { task: task({ notBefore }) });
+    expect(plan(early)).toEqual({ kind: 'wait', until: now + 5_000 });
   });
 
   test('waits for its next try after an image could not be pulled', () => {

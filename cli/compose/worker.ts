@@ -1,4 +1,5 @@
 /** A worker: the agent with its runtime and its session. The composition root of the agent's side. */
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -28,15 +29,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     import('../../agent/session/index.ts'),
   ]);
   const { nodeName } = options;
+  const owner = { cluster: clusterOf(options.tls.ca), nodeName };
   const clock = systemClock;
   const logger = options.logger.child({ part: 'agent' });
   const isSimulated = options.runtime === 'simulated';
   return agent.startAgent({
-    nodeName,
+    owner,
     dataDir: join(options.dataDir, 'agent'),
     runtime: isSimulated
       ? agent.createSimulatedRuntime({ nodeName, clock })
-      : agent.createDockerRuntime({ address: options.dockerHost, nodeName }),
+      : agent.createDockerRuntime({ address: options.dockerHost, owner }),
     role: options.role,
     agentVersion: version,
     logger,
@@ -46,3 +48,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       connectSession({ endpoints: options.endpoints, tls: () => options.tls, logger, clock, ...handlers }),
   });
 }
+
+/** The cluster's identity on an engine: a digest of its CA. */
+const clusterOf = (ca: string): string =>
+  new X509Certificate(ca).fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase();

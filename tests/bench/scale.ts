@@ -106,7 +106,7 @@ async function startNodes(dir: string, count: number, agents: Agent[], url: stri
     const tls = { ca: ca.cert, cert: issueCertificate(ca, request, key, systemClock), key };
     agents.push(
       await startAgent({
-        nodeName,
+        owner: { cluster: 'bench', nodeName },
         runtime: createSimulatedRuntime({ nodeName, clock: systemClock }),
         role: 'worker',
         logger: silentLogger,

@@ -8,6 +8,7 @@ import { FakeServer } from '../harness/assignments.ts';
 import { importHelloImage, startEngine, type Engine } from '../harness/engine.ts';
 
 const logger = createLogger({ level: process.env['ORC_LOG_LEVEL'] ?? 'fatal', format: 'text' });
+const owner = { cluster: 'c1', nodeName: 'node1' };
 let engine: Engine;
 let server: FakeServer;
 let agent: Agent;
@@ -15,9 +16,9 @@ let dataDir: string;
 
 const start = (): Promise<Agent> =>
   startAgent({
-    nodeName: 'node1',
+    owner,
     dataDir,
-    runtime: createDockerRuntime({ address: engine.socketPath, nodeName: 'node1' }),
+    runtime: createDockerRuntime({ address: engine.socketPath, owner }),
     role: 'worker',
     connect: server.connect,
     logger,

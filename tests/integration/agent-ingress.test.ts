@@ -10,6 +10,7 @@ import { FakeServer } from '../harness/assignments.ts';
 import { importHelloImage, startEngine, type Engine } from '../harness/engine.ts';
 
 const logger = createLogger({ level: process.env['ORC_LOG_LEVEL'] ?? 'fatal', format: 'text' });
+const owner = { cluster: 'c1', nodeName: 'node1' };
 let engine: Engine;
 let server: FakeServer;
 let agent: Agent;
@@ -20,9 +21,9 @@ let takenPorts: Set<number>;
 
 const start = (): Promise<Agent> =>
   startAgent({
-    nodeName: 'node1',
+    owner,
     dataDir,
-    runtime: createDockerRuntime({ address: engine.socketPath, nodeName: 'node1' }),
+    runtime: createDockerRuntime({ address: engine.socketPath, owner }),
     role: 'worker',
     connect: server.connect,
     logger,

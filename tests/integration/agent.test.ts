@@ -8,6 +8,7 @@ import { FakeServer } from '../harness/assignments.ts';
 import { importHelloImage, startEngine, type Engine } from '../harness/engine.ts';
 
 const logger = createLogger({ level: process.env['ORC_LOG_LEVEL'] ?? 'fatal', format: 'text' });
+const owner = { cluster: 'c1', nodeName: 'node1' };
 let engine: Engine;
 let server: FakeServer;
 let agent: Agent;
@@ -15,9 +16,9 @@ let dataDir: string;
 
 const start = (): Promise<Agent> =>
   startAgent({
-    nodeName: 'node1',
+    owner,
     dataDir,
-    runtime: createDockerRuntime({ address: engine.socketPath, nodeName: 'node1' }),
+    runtime: createDockerRuntime({ address: engine.socketPath, owner }),
     role: 'worker',
     connect: server.connect,
     logger,
@@ -52,9 +53,9 @@ describe('a task', () => {
   test('runs in a container on the network of its stack, and leaves nothing when it is deleted', async () => {
     server.add({ name: 'web-1', stack: 'hello' });
     const status = await server.untilState('web-1', 'Running');
-    expect(status.addresses?.[0]?.network).toBe('orc-default-hello');
+    expect(status.addresses?.[0]?.network).toMatch(/^orc-default-hello\./);
     expect(containers()).toEqual([status.containerID]);
-    expect(docker('network', 'ls', '--format', '{{.Name}}')).toMatch(/^orc-default-hello$/m);
+    expect(docker('network', 'ls', '--format', '{{.Name}}')).toMatch(/^orc-default-hello\.[0-9a-f]{6}$/m);
     server.delete('web-1');
     await server.until('it is gone', () => server.tasks.size === 0);
     expect(containers('-a')).toEqual([]);
@@ -228,6 +229,31 @@ describe('the agent', () => {
     server.online = true;
     server.push();
     await server.until('it is removed', () => containers('-a').length === 0);
+  });
+
+  test('never touches what a node of the same name in another cluster runs', async () => {
+    server.add({ name: 'web-1' });
+    await server.untilState('web-1', 'Running');
+    const others = new FakeServer();
+    const other = await startAgent({
+      owner: { ...owner, cluster: 'c2' },
+      dataDir: `${dataDir}-2`,
+      runtime: createDockerRuntime({ address: engine.socketPath, owner: { ...owner, cluster: 'c2' } }),
+      role: 'worker',
+      connect: others.connect,
+      logger,
+      ingress: false,
+    });
+    others.add({ name: 'other-1' });
+    await others.untilState('other-1', 'Running');
+    expect(containers()).toHaveLength(2);
+    others.delete('other-1');
+    await others.until('it is gone', () => others.tasks.size === 0);
+    await other.close();
+    rmSync(`${dataDir}-2`, { recursive: true, force: true });
+    expect(server.status('web-1').state).toBe('Running');
+    expect(containers()).toHaveLength(1);
+    expect(docker('network', 'ls', '--format', '{{.Name}}').match(/^orc-/gm)).toHaveLength(1);
   });
 
   test('keeps tasks as they are while the engine is away, and takes up what survived', async () => {

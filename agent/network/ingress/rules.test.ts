@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Endpoints, Port, Task } from '../../../api-schemas/index.ts';
 import { socketsOn } from '../listeners.ts';
-import { bridgeName, networkName, subnet6 } from '../networks.ts';
+import { bridgeName, engineNetworkName, networkName, subnet6 } from '../networks.ts';
 import { ingressPorts } from './ports.ts';
 import { ruleset } from './rules.ts';
 
@@ -26,6 +26,8 @@ const serving = (service: string, ...ips: string[]) => ({
   task: task(service),
   addresses: ips.map((ip) => ({ network: 'n', ip })),
 });
+
+const owner = (nodeName: string) => ({ cluster: 'c1', nodeName });
 
 describe('the ports of a node', () => {
   test('have the ready tasks of their service behind them', () => {
@@ -86,9 +88,12 @@ describe('the network of a task', () => {
   });
 
   test('has a bridge and a subnet that follow from its name', () => {
-    expect(bridgeName('node1', 'orc-default')).toHaveLength(14);
-    expect(bridgeName('node1', 'orc-default')).not.toBe(bridgeName('node2', 'orc-default'));
-    expect(subnet6('node1', 'orc-default')).toMatch(
+    expect(bridgeName(owner('node1'), 'orc-default')).toHaveLength(14);
+    const other = { cluster: 'c2', nodeName: 'node1' };
+    expect(bridgeName(other, 'orc-default')).not.toBe(bridgeName(owner('node1'), 'orc-default'));
+    expect(engineNetworkName(other, 'x')).not.toBe(engineNetworkName(owner('node1'), 'x'));
+    expect(bridgeName(owner('node1'), 'orc-default')).not.toBe(bridgeName(owner('node2'), 'orc-default'));
+    expect(subnet6(owner('node1'), 'orc-default')).toMatch(
       /^fd[0-9a-f]{2}:[0-9a-f]{4}:[0-9a-f]{4}:[0-9a-f]{4}::\/64$/,
     );
   });

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
-import { label, type ContainerExit } from '../types.ts';
+import { label, type ContainerExit, type Owner } from '../types.ts';
+import { ownerFilter } from './owner.ts';
 import { runtimeError } from './errors.ts';
 
 interface EngineEvent {
@@ -19,13 +20,13 @@ const endingSignals = new Set(['2', '3', '9', '15', 'SIGINT', 'SIGQUIT', 'SIGKIL
  */
 export async function watchEvents(
   docker: Docker,
-  node: string,
+  owner: Owner,
   onWake: (taskUID: string | undefined, exit?: ContainerExit) => void,
   onDown: (error: Error) => void,
 ): Promise<() => void> {
   const stream = (await docker
     .getEvents({
-      filters: JSON.stringify({ type: ['container'], event: actions, label: [`${label.node}=${node}`] }),
+      filters: JSON.stringify({ type: ['container'], event: actions, label: ownerFilter(owner) }),
     })
     .catch((error: unknown) => {
       throw runtimeError(error, 'following the events of the engine');

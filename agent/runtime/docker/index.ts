@@ -1,5 +1,14 @@
 import type Docker from 'dockerode';
-import { label, RuntimeError, type ContainerSpec, type ContainerState, type Runtime } from '../types.ts';
+import {
+  label,
+  ownerLabels,
+  RuntimeError,
+  type ContainerSpec,
+  type ContainerState,
+  type Owner,
+  type Runtime,
+} from '../types.ts';
+import { ownerFilter } from './owner.ts';
 import { tooNew, tooNewMessage } from './api-levels.ts';
 import { connect, engineInfo, type Connection } from './connect.ts';
 import { containerConfig } from './container-config.ts';
@@ -13,12 +22,12 @@ import { startExec, readLogs } from './sessions.ts';
 export interface DockerRuntimeOptions {
   /** `unix:///var/run/docker.sock`, a path, or `tcp://host:port`. */
   readonly address: string;
-  /** Containers and networks carry it; several agents share one engine by different names. */
-  readonly nodeName: string;
+  /** Containers and networks carry it; nothing without it is ever touched. */
+  readonly owner: Owner;
 }
 
 /** A Runtime on a Docker Engine of API 1.41 or later. Connects at the first call, and again after the engine was away. */
-export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions): Runtime {
+export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): Runtime {
   let connection: Promise<Connection> | undefined;
   const connected = (): Promise<Connection> => {
     connection ??= connect(address).catch((error: unknown) => {
@@ -60,7 +69,7 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
   };
 
   const findByUID = async (uid: string): Promise<string | undefined> => {
-    const filters = JSON.stringify({ label: [`${label.node}=${nodeName}`, `${label.taskUID}=${uid}`] });
+    const filters = JSON.stringify({ label: [...ownerFilter(owner), `${label.taskUID}=${uid}`] });
     const found = await call('looking for a container', (d) => d.listContainers({ all: true, filters }));
     return found[0]?.Id;
   };
@@ -73,7 +82,7 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
     const refused = tooNew(spec.template, api);
     if (refused.length > 0) throw new RuntimeError('Rejected', 'EngineTooOld', tooNewMessage(refused, api));
     signal.throwIfAborted();
-    const labels = { ...spec.labels, [label.node]: nodeName };
+    const labels = { ...spec.labels, ...ownerLabels(owner) };
     const body = {
       name: spec.name,
       ...(spec.template.platform === undefined ? {} : { platform: spec.template.platform }),
@@ -99,7 +108,7 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
 
     /** Inspects only containers whose summary changed since the last list. */
     async list() {
-      const filters = JSON.stringify({ label: [`${label.node}=${nodeName}`] });
+      const filters = JSON.stringify({ label: ownerFilter(owner) });
       const found = await call('listing containers', (d) => d.listContainers({ all: true, filters }));
       const ids = new Set(found.map(({ Id }) => Id));
       for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
@@ -142,14 +151,14 @@ export function createDockerRuntime({ address, nodeName }: DockerRuntimeOptions)
       );
       known.delete(id);
     },
-    ensureNetwork: (spec) => call(`making network ${spec.name}`, (d) => ensureNetwork(d, nodeName, spec)),
-    listNetworks: () => call('listing networks', (d) => listNetworks(d, nodeName)),
+    ensureNetwork: (spec) => call(`making network ${spec.name}`, (d) => ensureNetwork(d, owner, spec)),
+    listNetworks: () => call('listing networks', (d) => listNetworks(d, owner)),
     removeNetwork: async (id) => {
       await call('removing a network', (d) => d.getNetwork(id).remove() as Promise<unknown>, [404]);
     },
     watch: (onWake, onDown) =>
       call('following events', (d) =>
-        watchEvents(d, nodeName, onWake, (error) => {
+        watchEvents(d, owner, onWake, (error) => {
           connection = undefined;
           onDown(error);
         }),

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
-import { label, type NetworkSpec } from '../types.ts';
+import { ownerLabels, type NetworkSpec, type Owner } from '../types.ts';
+import { ownerFilter } from './owner.ts';
 import { runtimeError, statusOf } from './errors.ts';
 
 interface Found {
@@ -14,11 +15,11 @@ const bridgeOption = 'com.docker.network.bridge.name';
 /** Finds our network of that name, or makes it. Callers refer to it by id: on 20.10 a name may be ambiguous. */
 export async function ensureNetwork(
   docker: Docker,
-  node: string,
+  owner: Owner,
   spec: NetworkSpec,
 ): Promise<{ id: string; name: string; bridge: string }> {
   try {
-    return (await find(docker, node, spec.name)) ?? (await create(docker, node, spec));
+    return (await find(docker, owner, spec.name)) ?? (await create(docker, owner, spec));
   } catch (error) {
     throw runtimeError(error, `making network ${spec.name}`);
   }
@@ -26,10 +27,10 @@ export async function ensureNetwork(
 
 async function find(
   docker: Docker,
-  node: string,
+  owner: Owner,
   name: string,
 ): Promise<{ id: string; name: string; bridge: string } | undefined> {
-  const filters = { name: [name], label: [`${label.node}=${node}`] };
+  const filters = { name: [name], label: ownerFilter(owner) };
   const found = ((await docker.listNetworks({ filters: JSON.stringify(filters) })) as Found[]).find(
     (network) => network.Name === name,
   );
@@ -39,7 +40,7 @@ async function find(
 
 async function create(
   docker: Docker,
-  node: string,
+  owner: Owner,
   spec: NetworkSpec,
 ): Promise<{ id: string; name: string; bridge: string }> {
   try {
@@ -48,7 +49,7 @@ async function create(
       Driver: 'bridge',
       // 20.10 makes a second network of the same name without this.
       CheckDuplicate: true,
-      Labels: { ...spec.labels, [label.node]: node },
+      Labels: { ...spec.labels, ...ownerLabels(owner) },
       Options: { [bridgeOption]: spec.bridge },
       ...(spec.subnet6 === undefined
         ? {}
@@ -57,7 +58,7 @@ async function create(
     return { id: made.id, name: spec.name, bridge: spec.bridge };
   } catch (error) {
     // Made between our look and now.
-    const other = statusOf(error) === 409 ? await find(docker, node, spec.name) : undefined;
+    const other = statusOf(error) === 409 ? await find(docker, owner, spec.name) : undefined;
     if (other === undefined) throw error;
     return other;
   }
@@ -66,11 +67,11 @@ async function create(
 /** Our networks, with the number of their running containers as the engine counts them. */
 export async function listNetworks(
   docker: Docker,
-  node: string,
+  owner: Owner,
 ): Promise<
   readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]
 > {
-  const filters = JSON.stringify({ label: [`${label.node}=${node}`] });
+  const filters = JSON.stringify({ label: ownerFilter(owner) });
   const found = (await docker.listNetworks({ filters })) as Found[];
   return Promise.all(
     found.map(async ({ Id: id, Name: name, Labels: labels = {} }) => {
