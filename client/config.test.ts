@@ -55,6 +55,29 @@ describe('contexts', () => {
     expect(await loadContext({ path })).toEqual({ ...orc, name: 'a', namespace: 'team', key: 'NEW' });
   });
 
+  test('of another cluster keep their name; the newcomer gets another, is current, and keeps that', async () => {
+    await mergeContext({ ...orc, namespace: 'team' }, { path });
+    expect(await mergeContext({ ...orc, ca: 'OTHER CA', key: 'OTHER KEY' }, { path })).toBe('orc-2');
+    expect(await mergeContext({ ...orc, ca: 'THIRD CA' }, { path })).toBe('orc-3');
+    expect(await mergeContext({ ...orc, ca: 'OTHER CA', key: 'NEW' }, { path })).toBe('orc-2');
+    expect(await loadContext({ path })).toEqual({ ...orc, name: 'orc-2', ca: 'OTHER CA', key: 'NEW' });
+    expect(await loadContext({ path, context: 'orc' })).toEqual({ ...orc, namespace: 'team' });
+    expect(await mergeContext(orc, { path })).toBe('orc');
+  });
+
+  test('do not take the cluster or the user of that name from another context', async () => {
+    const file = join(dir, 'config');
+    const mine = {
+      clusters: [{ name: 'orc', cluster: { server: 'https://h:1', 'certificate-authority': 'ca.crt' } }],
+      users: [{ name: 'orc-2', user: { token: 'mine' } }],
+    };
+    await writeFile(file, JSON.stringify(mine));
+    expect(await mergeContext(orc, { path: file })).toBe('orc-3');
+    const config = await loadConfig(file);
+    expect(config.clusters).toContainEqual(mine.clusters[0]);
+    expect(config.users).toContainEqual(mine.users[0]);
+  });
+
   test('may name files instead of holding the certificates', async () => {
     await writeFile(join(dir, 'ca.crt'), 'FROM FILE');
     const file = join(dir, 'config');

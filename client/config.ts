@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { messageOf } from '../kit/errors.ts';
+import { contextNameFor } from './context-name.ts';
 
 /** Where the API is and who the caller is. PEM texts. */
 export interface Context {
@@ -231,8 +232,18 @@ export async function updateConfig(
   }
 }
 
-/** Adds or replaces one context in the file. */
-export const mergeContext = (
+/**
+ * Adds one context to the file, or renews it; resolves with the name that it has there. That is another one when
+ * a different cluster, told by its CA, has the wanted name: a context that is in use is never lost.
+ */
+export async function mergeContext(
   context: Context,
   options: { path?: string; makeCurrent?: boolean } = {},
-): Promise<void> => updateConfig((config) => withContext(config, context, options.makeCurrent), options.path);
+): Promise<string> {
+  let { name } = context;
+  await updateConfig((config) => {
+    name = contextNameFor(config, context.name, context.ca);
+    return withContext(config, { ...context, name }, options.makeCurrent);
+  }, options.path);
+  return name;
+}

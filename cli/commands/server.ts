@@ -25,8 +25,8 @@ export const command = defineCommand({
     try {
       const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
       try {
-        const path = await writeContext(io, manager);
-        note(io, `orc server is up at ${manager.url}; context "orc" in ${path}`);
+        const context = await writeContext(io, manager);
+        note(io, `orc server is up at ${manager.url}; ${context}`);
         await untilAborted(signal);
       } finally {
         await manager.close();

@@ -31,7 +31,7 @@ export const command = defineCommand({
     try {
       const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
       try {
-        const path = await writeContext(io, manager);
+        const context = await writeContext(io, manager);
         const { ca, node } = manager.pki;
         const worker = await startWorker({
           ...flags,
@@ -42,7 +42,7 @@ export const command = defineCommand({
         });
         note(
           io,
-          `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); context "orc" in ${path}`,
+          `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`,
         );
         await untilAborted(signal);
         logger.info('stopping; containers run on');

@@ -1,13 +1,21 @@
 import { configPath, mergeContext } from '../../client/index.ts';
-import type { Io } from '../io.ts';
+import { note, type Io } from '../io.ts';
 import type { Manager } from './manager.ts';
 
-/** Makes the cluster the CLI's current context, as its admin; returns the file. */
-export async function writeContext(io: Io, { url, pki }: Manager): Promise<string> {
+const wanted = 'orc';
+
+/** Makes the cluster the CLI's current context, as its admin; returns which context, in words: `context "orc" in FILE`. */
+export async function writeContext(io: Io, { url, pki }: Pick<Manager, 'url' | 'pki'>): Promise<string> {
   const path = configPath(io.env);
-  await mergeContext(
-    { name: 'orc', endpoints: [url], ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+  const name = await mergeContext(
+    { name: wanted, endpoints: [url], ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
     { path },
   );
-  return path;
+  if (name !== wanted) {
+    note(
+      io,
+      `context "${wanted}" in ${path} is another cluster's and stays; this one is "${name}", and current now (back: \`orc config use-context ${wanted}\`)`,
+    );
+  }
+  return `context "${name}" in ${path}`;
 }
