@@ -8,7 +8,7 @@ import { handle, type Handler } from './http/handler.ts';
 import { handleUpgrade } from './http/upgrade.ts';
 import { createMetrics } from './metrics.ts';
 import { createOpenApi } from './openapi/openapi.ts';
-import type { Api, Limits, RunningServer, ServerOptions } from './types.ts';
+import type { Api, Limits, Listening, RunningServer, ServerOptions } from './types.ts';
 import { createEncoder } from './watch/encode.ts';
 
 export { createRecorder, type EventText, type RecordEvent, type RecorderOptions } from './events.ts';
@@ -32,12 +32,14 @@ const closeGraceMs = 5000;
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { registry, clock, logger, listen, tls, sessions } = options;
+  let listening: Listening = { address: listen.host, port: listen.port };
   const api: Api = {
     registry,
     clock,
     logger,
     limits: { ...defaults, ...options.limits },
     streams: options.streams,
+    listening: () => listening,
   };
   const closing = new AbortController();
   const metrics = createMetrics(registry, options.storeCounters);
@@ -103,7 +105,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.listen(listen.port, listen.host);
   await once(server, 'listening');
   const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : listen.port;
+  if (typeof address === 'object' && address !== null) listening = address;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
 
   const stop = async (): Promise<void> => {
@@ -121,5 +123,5 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cancel();
   };
   let stopped: Promise<void> | undefined;
-  return { url: `https://${host}:${port}`, close: () => (stopped ??= stop()) };
+  return { url: `https://${host}:${listening.port}`, close: () => (stopped ??= stop()) };
 }

@@ -102,4 +102,12 @@ export interface Api {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly streams: Streams | undefined;
+  /** Where the API listens. */
+  listening(): Listening;
+}
+
+/** An address as bound: `0` and names are resolved once the server listens. */
+export interface Listening {
+  readonly address: string;
+  readonly port: number;
 }

@@ -1,11 +1,13 @@
 /**
- * Published ports: each node answers an ingress port, so one service at a time may hold it.
+ * Published ports: each node answers an ingress port, so one service at a time may hold it; and the port where
+ * the API itself listens is nobody's.
  *
  * Checks run one after another in this process, each from its look at the store until its write is visible
  * there, so that two requests cannot both find a port free. (Between several servers the endpoints controller
  * decides, and says so on the service that lost.)
  */
 import {
+  hostPortsOf,
   ingressPortsOf,
   portsClash,
   type Obj,
@@ -18,7 +20,7 @@ import type { AnyKindDef } from '../../api-schemas/kinds.ts';
 import type { Cause } from '../../kit/errors.ts';
 import type { Cache, Registry } from '../../store/types.ts';
 import { invalid } from '../resources/errors.ts';
-import type { Api } from '../types.ts';
+import type { Api, Listening } from '../types.ts';
 
 interface Wanted {
   readonly path: string;
@@ -41,8 +43,12 @@ export async function withPortsChecked(
     ({ port }) => !before.some((old) => portsClash(old.port, port) && old.port.hostIP === port.hostIP),
   );
   if (added.length === 0) return store();
+  const own = added.flatMap((one) => clashWithApi(api.listening(), one));
+  if (own.length > 0) throw invalid(def, object.metadata.name, own);
+  const shared = added.filter(({ port }) => port.mode === 'ingress');
+  if (shared.length === 0) return store();
   return inTurn(api.registry, async () => {
-    const causes = added.flatMap((one) => clash(api.registry.cache, object, one));
+    const causes = shared.flatMap((one) => clash(api.registry.cache, object, one));
     if (causes.length > 0) throw invalid(def, object.metadata.name, causes);
     return store();
   });
@@ -58,10 +64,10 @@ async function inTurn<T>(registry: Registry, work: () => Promise<T>): Promise<T>
   return mine;
 }
 
-/** The ingress ports that an object asks for by number. */
+/** The ports that an object asks for by number. */
 function wantedPorts(object: Obj): readonly Wanted[] {
   return [...specsOf(object)].flatMap(([path, spec]) =>
-    ingressPortsOf(spec)
+    [...ingressPortsOf(spec), ...hostPortsOf(spec)]
       .filter((port) => (port.published ?? 0) !== 0)
       .map((port) => ({
         path: `${path}.ports[${(spec.ports ?? []).findIndex((p) => same(p, port))}]`,
@@ -83,28 +89,35 @@ function specsOf(object: Obj): ReadonlyMap<string, ServiceSpec> {
   return new Map(Object.entries(services).map(([name, spec]) => [`spec.services.${name}`, spec]));
 }
 
+const addressOf = (port: Port): string =>
+  `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.published ?? 0}/${port.protocol ?? 'tcp'}`;
+
+/** Whether the node could answer the port only by taking the API's traffic. */
+function clashWithApi({ address, port: own }: Listening, { path, port }: Wanted): readonly Cause[] {
+  // A listener on `::` takes IPv4 as well.
+  const api: Port = { target: own, published: own, ...(address === '::' ? {} : { hostIP: address }) };
+  if (!portsClash(api, port)) return [];
+  const where = address.includes(':') ? `[${address}]:${own}` : `${address}:${own}`;
+  return [
+    {
+      reason: 'FieldValueInvalid',
+      field: `${path}.published`,
+      message: `Invalid value: ${own}: port ${addressOf(port)} is held by the API of orc itself, which listens on ${where}; choose another port, or start orc with another --listen`,
+    },
+  ];
+}
+
 /** Who else holds or asks for the port. */
 function clash(cache: Cache, object: Obj, { path, port }: Wanted): readonly Cause[] {
-  const address = `${port.hostIP === undefined ? '' : `${port.hostIP}:`}${port.published ?? 0}/${port.protocol ?? 'tcp'}`;
-  const holder =
-    siblingIn(object, path, port) ?? serviceHolding(cache, object, port) ?? stackHolding(cache, object, port);
+  const holder = serviceHolding(cache, object, port) ?? stackHolding(cache, object, port);
   if (holder === undefined) return [];
   return [
     {
       reason: 'FieldValueInvalid',
       field: `${path}.published`,
-      message: `Invalid value: ${port.published ?? 0}: port ${address} is already published by ${holder}; choose another port, or remove it there first`,
+      message: `Invalid value: ${port.published ?? 0}: port ${addressOf(port)} is already published by ${holder}; choose another port, or remove it there first`,
     },
   ];
-}
-
-/** Another service of the same stack. */
-function siblingIn(object: Obj, path: string, port: Port): string | undefined {
-  for (const [other, spec] of specsOf(object)) {
-    if (path.startsWith(`${other}.ports[`)) continue;
-    if (ingressPortsOf(spec).some((one) => portsClash(one, port))) return `${other} of the same stack`;
-  }
-  return undefined;
 }
 
 function serviceHolding(cache: Cache, object: Obj, port: Port): string | undefined {

@@ -446,6 +446,26 @@ describe('admission', () => {
     expect(both.map(({ code }) => code).sort()).toEqual([201, 422, 422]);
   });
 
+  test("the API's own port is nobody's to publish, and the refusal says whose it is", async () => {
+    const own = Number(new URL(api.url).port);
+    const post = (port: object): Promise<Answer> =>
+      api.ask('POST', services, { body: service('greedy', { ports: [{ target: 80, ...port }] }) });
+    for (const port of [{ published: own }, { published: own, mode: 'host' }]) {
+      const refused = await post(port);
+      expect(refused.code).toBe(422);
+      expect(refused.body.details.causes[0]).toMatchObject({ field: 'spec.ports[0].published' });
+      expect(refused.body.message).toContain(
+        `held by the API of orc itself, which listens on 127.0.0.1:${own}`,
+      );
+    }
+    const specs = { web: { image: 'x', ports: [{ target: 80, published: own }] } };
+    const stack = { apiVersion: 'orc.dev/v1', kind: 'Stack', metadata: { name: 'greedy' } };
+    const inStack = await api.ask('POST', stacks, { body: { ...stack, spec: { services: specs } } });
+    expect(inStack.body.details.causes[0]).toMatchObject({ field: 'spec.services.web.ports[0].published' });
+    // What does not take the API's traffic is allowed.
+    expect((await post({ published: own, protocol: 'udp' })).code).toBe(201);
+  });
+
   test('what controllers write is not for users', async () => {
     const task = {
       apiVersion: 'orc.dev/v1',
