@@ -8,6 +8,7 @@ import { CliError } from '../errors.ts';
 import { note, say } from '../io.ts';
 import type { Item } from '../manifest/load.ts';
 import { isDeleting, type Checked } from './check.ts';
+import { applyOver, scaleWarning } from './take-over.ts';
 
 export interface ApplyOptions {
   readonly force: boolean;
@@ -47,10 +48,11 @@ export async function applyAll(
   for (const { item, live } of checked) {
     try {
       if (isDeleting(live)) await waitUntilGone(context, client, item, live, options.timeoutMs);
-      const object = await client.apply(item.object, { fieldManager: 'orc', force: options.force, signal });
+      const { object, tookScale } = await applyOver(client, item.object, { force: options.force, signal });
       const verb = verbOf(isDeleting(live) ? undefined : live, object);
       done.push({ item, object, verb });
       say(io, `${item.label} ${verb}`);
+      if (tookScale) note(io, scaleWarning(item, live, object));
     } catch (error) {
       const rest = checked.length - done.length - 1;
       if (rest > 0 && !signal.aborted)

@@ -6,6 +6,7 @@ import { CliError } from '../errors.ts';
 import { problemAt, type Item } from '../manifest/load.ts';
 import { plain } from '../output/color.ts';
 import { renderError } from '../output/errors.ts';
+import { applyOver } from './take-over.ts';
 
 export interface Checked {
   readonly item: Item;
@@ -13,6 +14,8 @@ export interface Checked {
   readonly live: Obj | undefined;
   /** What the server would make of it; absent where it cannot say yet. */
   readonly wouldBe: Obj | undefined;
+  /** Replicas that `orc scale` set would be taken over. */
+  readonly takesScale: boolean;
 }
 
 export interface CheckOptions {
@@ -33,14 +36,12 @@ export async function checkAll(
   const checked = await mapAtOnce(items, atOnce, async (item): Promise<Checked> => {
     const ref = { namespace: item.object.metadata.namespace, name: item.object.metadata.name };
     const live = await orNothing(client.get(item.def.kind, ref, options.signal));
-    const result = { item, live, wouldBe: undefined };
+    const result = { item, live, wouldBe: undefined, takesScale: false };
     // The server can decide only once the namespace is there, or the old object is gone.
     if (isDeleting(live) || (live === undefined && made.has(ref.namespace ?? ''))) return result;
     try {
-      return {
-        ...result,
-        wouldBe: await client.apply(item.object, { fieldManager: 'orc', dryRun: true, ...options }),
-      };
+      const { object, tookScale } = await applyOver(client, item.object, { ...options, dryRun: true });
+      return { ...result, wouldBe: object, takesScale: tookScale };
     } catch (error) {
       if (!(error instanceof ApiError) || error.code >= 500 || error.code === 401) throw error;
       refused.push({ item, error });

@@ -6,6 +6,7 @@ import { note, say } from '../io.ts';
 import { applyAll, verbOfDryRun } from '../apply/apply.ts';
 import { checkAll, problemsError } from '../apply/check.ts';
 import { followFiles } from '../apply/follow.ts';
+import { scaleWarning } from '../apply/take-over.ts';
 import { load, type Item } from '../manifest/load.ts';
 import { readSources } from '../manifest/sources.ts';
 import { isWaitable, targetOf, waitForTargets } from '../wait/wait.ts';
@@ -104,8 +105,9 @@ async function applyItems(
   const { io, signal } = context;
   const checked = await checkAll(connection.client, items, { force: options.force, signal });
   if (options.dryRun === 'server') {
-    for (const { item, live, wouldBe } of checked) {
+    for (const { item, live, wouldBe, takesScale } of checked) {
       say(io, `${item.label} ${verbOfDryRun(live, wouldBe)} (server dry run)`);
+      if (takesScale && wouldBe !== undefined) note(io, scaleWarning(item, live, wouldBe));
     }
     return 0;
   }

@@ -1,4 +1,5 @@
 import { defineCommand } from '../command.ts';
+import { scaleManager } from '../apply/take-over.ts';
 import { duration } from '../connect.ts';
 import { usageError } from '../errors.ts';
 import { dryRunFlag, waitFlags } from '../flags.ts';
@@ -43,6 +44,7 @@ export const command = defineCommand({
       if (args.dryRun !== 'client')
         await client.setScale('Service', { namespace, name }, replicas, {
           dryRun: args.dryRun === 'server',
+          fieldManager: scaleManager,
           signal: context.signal,
         });
       say(

@@ -214,6 +214,42 @@ describe('apply', () => {
     expect(stored('conflict')?.spec.replicas).toBe(2);
   });
 
+  test('takes replicas over from scale with a warning, and leaves them when the manifest has none', async () => {
+    const path = file('scaled.yml', serviceText('scaled', 'web:1', '  replicas: 2\n'));
+    await cli('apply', '-f', path);
+    await cli('scale', 'scaled=5', '--no-wait');
+    expect(stored('scaled')?.metadata.managedFields?.map((m) => m.manager)).toContain('orc-scale');
+    const dry = await cli('apply', '-f', path, '--dry-run=server');
+    expect(dry.out).toBe('service/scaled configured (server dry run)\n');
+    expect(dry.err).toContain('replicas 5 of `orc scale` become 2');
+    const { code, out, err } = await cli('apply', '-f', path);
+    expect([code, out]).toEqual([0, 'service/scaled configured\n']);
+    expect(err).toMatch(
+      /^warning: service\/scaled: replicas 5 of `orc scale` become 2 as the manifest says;.*\n$/,
+    );
+    expect(stored('scaled')?.spec.replicas).toBe(2);
+    expect((await cli('apply', '-f', path)).err).toBe('');
+
+    file('scaled.yml', serviceText('scaled'));
+    await cli('scale', 'scaled=4', '--no-wait');
+    expect((await cli('apply', '-f', path)).err).toBe('');
+    expect(stored('scaled')?.spec.replicas).toBe(4);
+  });
+
+  test('does not take over from scale what another manager must be asked for first', async () => {
+    const path = file('both.yml', serviceText('both', 'web:1', '  replicas: 2\n'));
+    await cli('apply', '-f', path);
+    await cli('scale', 'both=5', '--no-wait');
+    const ask = { body: { spec: { image: 'web:7' } }, type: 'application/merge-patch+json' };
+    await api.ask('PATCH', '/apis/orc.dev/v1/namespaces/default/services/both?fieldManager=somebody', ask);
+    const { code, err } = await cli('apply', '-f', path);
+    expect(code).toBe(1);
+    expect(err).toContain('* .spec.image  (set by "somebody")');
+    expect(err).toContain('--force-conflicts');
+    expect(err).not.toContain('orc-scale');
+    expect(stored('both')?.spec.replicas).toBe(5);
+  });
+
   test('waits until what is being deleted is gone, then applies', async () => {
     const path = file('again.yml', serviceText('again'));
     await cli('apply', '-f', path);
