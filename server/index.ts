@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import { ensureNamespaces } from './admission/namespaces.ts';
 import { handle, type Handler } from './http/handler.ts';
 import { handleUpgrade } from './http/upgrade.ts';
@@ -63,12 +64,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await ensureNamespaces(registry);
 
   const server = createServer({
-    ca: tls.ca,
-    cert: tls.cert,
-    key: tls.key,
+    ...secureContextOf(tls),
     requestCert: true,
     rejectUnauthorized: false,
-    minVersion: 'TLSv1.2',
     ALPNProtocols: ['http/1.1'],
     // Watches and logs have no end; bodies and headers do.
     requestTimeout: 0,
@@ -123,5 +121,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     cancel();
   };
   let stopped: Promise<void> | undefined;
-  return { url: `https://${host}:${listening.port}`, close: () => (stopped ??= stop()) };
+  return {
+    url: `https://${host}:${listening.port}`,
+    renewTls: (renewed) => server.setSecureContext(secureContextOf(renewed)),
+    close: () => (stopped ??= stop()),
+  };
 }
+
+const secureContextOf = ({ ca, cert, key }: ServerOptions['tls']): SecureContextOptions => ({
+  ca,
+  cert,
+  key,
+  minVersion: 'TLSv1.2',
+});

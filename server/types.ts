@@ -60,6 +60,8 @@ export interface Limits {
 export interface RunningServer {
   /** `https://host:port` */
   readonly url: string;
+  /** From now on new connections see this certificate; those that are open stay as they are. */
+  renewTls(tls: ServerOptions['tls']): void;
   /** Ends watches and streams, stops accepting, waits for the requests under way. Idempotent. */
   close(): Promise<void>;
 }

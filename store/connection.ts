@@ -54,12 +54,29 @@ const callTimeoutMs = 5000;
 /** gRPC status of a server that cannot be reached. */
 const unavailable = 14;
 
+function poolsOf(endpoints: readonly string[], tls: ConnectOptions['tls']): readonly ConnectionPool[] {
+  const credentials =
+    tls === undefined
+      ? {}
+      : {
+          credentials: {
+            ...(tls.ca === undefined ? {} : { rootCertificate: tls.ca }),
+            ...(tls.key === undefined ? {} : { privateKey: tls.key }),
+            ...(tls.cert === undefined ? {} : { certChain: tls.cert }),
+          } as { rootCertificate: Buffer },
+        };
+  return endpoints.map((hosts) => new ConnectionPool({ hosts, grpcOptions: channelOptions, ...credentials }));
+}
+
 /**
  * Channels to etcd's members. Calls go to one member until it cannot be reached, then to the next.
  * It never retries by itself: only the caller knows whether a call may be made twice.
  */
 export class Connection {
-  readonly #pools: readonly ConnectionPool[];
+  readonly #endpoints: readonly string[];
+  #pools: readonly ConnectionPool[];
+  /** Of earlier certificates; their channels close when nothing uses them any more. */
+  readonly #retired: ConnectionPool[] = [];
   readonly #links = new Map<string, Promise<Link>>();
   #current = 0;
   #closed = false;
@@ -71,19 +88,18 @@ export class Connection {
       throw new Error('etcd endpoints must all be https:// or none');
     if (tls !== undefined && secure === 0)
       throw new Error('TLS files are given, but the etcd endpoints are not https://');
-    const credentials =
-      tls === undefined
-        ? {}
-        : {
-            credentials: {
-              ...(tls.ca === undefined ? {} : { rootCertificate: tls.ca }),
-              ...(tls.key === undefined ? {} : { privateKey: tls.key }),
-              ...(tls.cert === undefined ? {} : { certChain: tls.cert }),
-            } as { rootCertificate: Buffer },
-          };
-    this.#pools = endpoints.map(
-      (hosts) => new ConnectionPool({ hosts, grpcOptions: channelOptions, ...credentials }),
-    );
+    this.#endpoints = endpoints;
+    this.#pools = poolsOf(endpoints, tls);
+  }
+
+  /**
+   * Identifies itself by another certificate from now on. Streams that are open go on over their old channel:
+   * a certificate counts only when a channel is made.
+   */
+  renewTls(tls: NonNullable<ConnectOptions['tls']>): void {
+    this.#retired.push(...this.#pools);
+    this.#pools = poolsOf(this.#endpoints, tls);
+    this.#links.clear();
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
@@ -142,7 +158,7 @@ export class Connection {
 
   close(): void {
     this.#closed = true;
-    for (const pool of this.#pools) pool.close();
+    for (const pool of [...this.#pools, ...this.#retired]) pool.close();
   }
 
   async #raw<R>(

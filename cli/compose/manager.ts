@@ -29,7 +29,10 @@ export interface ManagerOptions {
 
 export interface Manager {
   readonly url: string;
+  /** The certificates as they are now: they are renewed while the manager runs. */
   readonly pki: Pki;
+  /** Calls back after each renewal, for what copies certificates elsewhere. */
+  onRenewed(listener: (pki: Pki) => void): void;
   /** Resolves to why the manager cannot go on; never rejects. */
   close(): Promise<void>;
 }
@@ -37,14 +40,19 @@ export interface Manager {
 /** Starts a manager; resolves when the API answers. What had been started is stopped again when a part fails. */
 export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
-  const [{ ensurePki }, { startServer, createRecorder }, { createGateway }, { startControllers }, store] =
-    await Promise.all([
-      import('../../server/pki/index.ts'),
-      import('../../server/index.ts'),
-      import('../../server/session/index.ts'),
-      import('../../controllers/index.ts'),
-      import('../../store/index.ts'),
-    ]);
+  const [
+    { ensurePki, keepPki },
+    { startServer, createRecorder },
+    { createGateway },
+    { startControllers },
+    store,
+  ] = await Promise.all([
+    import('../../server/pki/index.ts'),
+    import('../../server/index.ts'),
+    import('../../server/session/index.ts'),
+    import('../../controllers/index.ts'),
+    import('../../store/index.ts'),
+  ]);
   const closers: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (const step of closers.splice(0).reverse()) {
@@ -54,7 +62,8 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     }
   };
   try {
-    const pki = await ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
+    const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
+    const pki = await ensure();
     const opened = await openEtcd(options, pki, store, closers);
     const serverName = nodeName;
     const lease = opened.holdLease(`server-${serverName}`, { identity: serverName });
@@ -79,12 +88,13 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const server = await startServer({
       registry,
       listen,
-      tls: { ca: pki.ca.cert, cert: pki.server.cert, key: pki.server.key },
+      tls: serverTls(pki),
       logger: logger.child({ part: 'api' }),
       clock,
       version,
       sessions: gateway,
       streams: gateway,
+      storeCounters: () => ({ ...opened.writer.counters }),
     }).catch((error: unknown) => {
       throw listenError(error, listen);
     });
@@ -92,12 +102,42 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       () => server.close(),
       () => gateway.close(),
     );
-    return { url: server.url, pki, close };
+    const listeners: ((pki: Pki) => void)[] = [];
+    const keeper = keepPki(pki, {
+      ensure,
+      // etcd reads its own certificate's file for each connection.
+      onRenewed: (renewed) => {
+        server.renewTls(serverTls(renewed));
+        if (hasOwnEtcd(options)) opened.connection.renewTls(etcdClientTls(renewed));
+        for (const listener of listeners) listener(renewed);
+      },
+      clock,
+      logger: logger.child({ part: 'pki' }),
+    });
+    closers.push(() => Promise.resolve(keeper.close()));
+    return {
+      url: server.url,
+      get pki() {
+        return keeper.current;
+      },
+      onRenewed: (listener) => void listeners.push(listener),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
 }
+
+const serverTls = ({ ca, server }: Pki) => ({ ca: ca.cert, cert: server.cert, key: server.key });
+
+const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
+  ca: Buffer.from(ca.cert),
+  cert: Buffer.from(etcdClient.cert),
+  key: Buffer.from(etcdClient.key),
+});
+
+const hasOwnEtcd = ({ etcdEndpoints = [] }: ManagerOptions): boolean => etcdEndpoints.length === 0;
 
 async function openEtcd(
   options: ManagerOptions,
@@ -107,8 +147,8 @@ async function openEtcd(
 ): Promise<StoreRoom.Store> {
   const { dataDir, signal } = options;
   const logger = options.logger.child({ part: 'store' });
-  const endpoints = options.etcdEndpoints;
-  if (endpoints !== undefined && endpoints.length > 0) {
+  const endpoints = options.etcdEndpoints ?? [];
+  if (!hasOwnEtcd(options)) {
     const read = (path: string | undefined): Buffer | undefined =>
       path === undefined ? undefined : readFileSync(path);
     const files = {
@@ -134,11 +174,7 @@ async function openEtcd(
     {
       endpoints: etcd.endpoints,
       logger,
-      tls: {
-        ca: Buffer.from(pki.ca.cert),
-        cert: Buffer.from(pki.etcdClient.cert),
-        key: Buffer.from(pki.etcdClient.key),
-      },
+      tls: etcdClientTls(pki),
     },
     signal,
   );
