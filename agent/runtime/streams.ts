@@ -47,16 +47,5 @@ function write(out: PassThrough, chunk: Buffer): Promise<void> | undefined {
   });
 }
 
-/** Whole stream as text, at most `limit` bytes of it. */
-export async function text(stream: Readable, limit = 64 * 1024): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    chunks.push(chunk as Buffer);
-    if ((size += (chunk as Buffer).length) >= limit) break;
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 /** dockerode types its hijacked socket loosely. */
 export const asDuplex = (stream: NodeJS.ReadWriteStream): Duplex => stream as unknown as Duplex;

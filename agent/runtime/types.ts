@@ -68,7 +68,7 @@ export interface ContainerState {
   readonly status: 'created' | 'running' | 'exited';
   /** Of Docker's HEALTHCHECK; `none` when the container has none. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
-  /** Output of the last failed probe, cut to 300 characters. */
+  /** Output of the last failed probe, cut to 200 characters. */
   readonly healthMessage?: string;
   readonly exitCode?: number;
   readonly oomKilled?: boolean;

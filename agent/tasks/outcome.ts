@@ -1,5 +1,5 @@
 import type { TaskState, TaskStatus } from '../../api-schemas/index.ts';
-import type { ContainerState } from '../runtime/types.ts';
+import { label, type ContainerState } from '../runtime/types.ts';
 import type { TaskRecord } from './record.ts';
 
 /** Status of a task whose container runs (and is healthy). Pure. */
@@ -58,7 +58,7 @@ function causeOf(
   if (container.health === 'unhealthy')
     return { reason: 'Unhealthy', message: `the health check failed: ${container.healthMessage ?? ''}` };
   if (exitCode === 0) return undefined;
-  return { reason: 'NonZeroExit', message: exitMessage(exitCode) };
+  return { reason: 'NonZeroExit', message: `${exitMessage(exitCode)}${whereOutput(container)}` };
 }
 
 const signals: Readonly<Record<number, string>> = {
@@ -80,13 +80,15 @@ export function exitMessage(exitCode: number): string {
   return `exit code ${exitCode}${signal === undefined ? '' : ` (${signal})`}`;
 }
 
-const maxLines = 5;
-const maxCharacters = 500;
+/** Whether a reason was read from the exit code alone, so that a later look may know better. */
+export const fromExit = (reason: string): boolean => reason === 'NonZeroExit';
 
-/** The end of a container's output for a status message: at most 5 lines and 500 characters. Pure. */
-export function lastLines(output: string): string {
-  const lines = output.split('\n').map((line) => line.trimEnd()).filter((line) => line !== ''); // prettier-ignore
-  return lines.slice(-maxLines).join('\n').slice(-maxCharacters);
+/** What a container writes stays out of its status, which is stored and shown widely: docs/decisions/0008. */
+function whereOutput({ labels }: ContainerState): string {
+  const { [label.task]: task, [label.namespace]: namespace = 'default' } = labels;
+  if (task === undefined) return '';
+  const where = namespace === 'default' ? '' : ` -n ${namespace}`;
+  return `; its output: \`orc logs task/${task}${where}\``;
 }
 
 function facts(container: ContainerState): Pick<TaskStatus, 'containerID' | 'startedAt'> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { taskStates, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
-import type { ContainerState } from '../runtime/types.ts';
-import { exitMessage, lastLines } from './outcome.ts';
+import { label, type ContainerState } from '../runtime/types.ts';
+import { exitMessage } from './outcome.ts';
 import { plan, type TaskView } from './plan.ts';
 import { furthest } from './record.ts';
 
@@ -120,10 +120,10 @@ describe('a task that is to run', () => {
 });
 
 describe('a task that has ended', () => {
-  test('gets the last lines of its output once, and is left alone', () => {
+  test('is asked about once more, and is left alone', () => {
     const ended = container({ status: 'exited', exitCode: 1 });
-    expect(plan(view('Failed', ended))).toEqual({ kind: 'explain' });
-    const record = { status: { state: 'Failed' as const }, containerID: 'c1', explained: true };
+    expect(plan(view('Failed', ended))).toEqual({ kind: 'confirm' });
+    const record = { status: { state: 'Failed' as const }, containerID: 'c1', confirmed: true };
     expect(plan(view('Failed', ended, { record }))).toEqual({ kind: 'wait' });
     expect(plan(view('Complete', ended))).toEqual({ kind: 'wait' });
   });
@@ -176,9 +176,13 @@ test('of two statuses the one further on counts, and one that has ended stays', 
   expect(furthest({ state: 'Complete' }, { state: 'Failed' }).state).toBe('Complete');
 });
 
-test('the end of the output is cut to five lines and 500 characters', () => {
-  expect(lastLines('a\n\nb\nc\nd\ne\nf\n')).toBe('b\nc\nd\ne\nf');
-  expect(lastLines('x'.repeat(2_000))).toHaveLength(500);
+test.each([
+  ['default', 'exit code 3; its output: `orc logs task/web-1`'],
+  ['shop', 'exit code 3; its output: `orc logs task/web-1 -n shop`'],
+])('an exit in namespace %s says how to see the output', (namespace, message) => {
+  const labels = { [label.task]: 'web-1', [label.namespace]: namespace };
+  const ended = container({ status: 'exited', exitCode: 3, labels });
+  expect(reported(plan(view('Running', ended)))).toMatchObject({ reason: 'NonZeroExit', message });
 });
 
 test('exit codes above 128 name their signal', () => {

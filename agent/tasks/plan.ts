@@ -29,8 +29,8 @@ export type Step =
   | { readonly kind: 'fail'; readonly reason: string; readonly message: string }
   | { readonly kind: 'stop' }
   | { readonly kind: 'remove' }
-  /** Put the last lines of the container's output into the status. */
-  | { readonly kind: 'explain' }
+  /** Ask the engine once more why the container ended. */
+  | { readonly kind: 'confirm' }
   | { readonly kind: 'gone' }
   /** Nothing to do before something changes, or before `until` (ms since the epoch). */
   | { readonly kind: 'wait'; readonly until?: number };
@@ -85,8 +85,8 @@ function settle({ container, record }: TaskView): Step {
   if (container === 'unknown') return { kind: 'inspect' };
   if (container === 'missing') return wait;
   if (container.status === 'running') return { kind: 'stop' };
-  const silent = container.status === 'created' || record.explained || record.status.state !== 'Failed';
-  return silent ? wait : { kind: 'explain' };
+  const known = container.status === 'created' || record.confirmed || record.status.state !== 'Failed';
+  return known ? wait : { kind: 'confirm' };
 }
 
 function shutDown({ container, record }: TaskView): Step {

@@ -9,8 +9,8 @@ export interface TaskRecord {
   readonly failing?: { readonly reason: string; readonly message: string };
   /** Failed tries to prepare, and when (ms since the epoch) the next one is due. */
   readonly retry?: { readonly failures: number; readonly at: number };
-  /** The last lines of output are in the status message. */
-  readonly explained?: boolean;
+  /** The engine was asked once more why the container ended. */
+  readonly confirmed?: boolean;
   /** `gone` was reported. */
   readonly gone?: boolean;
 }

@@ -2,12 +2,11 @@ import type { Port, Revision, Task, TaskEvent, TaskStatus } from '../../api-sche
 import { parseDuration } from '../../api-schemas/units.ts';
 import { backoffMs } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
-import { text } from '../runtime/streams.ts';
 import { label, RuntimeError, type ContainerSpec, type Runtime } from '../runtime/types.ts';
 import type { Entry } from './entry.ts';
 import { see } from './entry.ts';
 import type { Limiter } from './limiter.ts';
-import { finished, lastLines } from './outcome.ts';
+import { finished, fromExit } from './outcome.ts';
 import type { Step } from './plan.ts';
 import type { TaskRecord } from './record.ts';
 
@@ -70,8 +69,8 @@ export async function execute(
     case 'remove':
       if (container) await runtime.remove(container.id);
       return see(entry, null);
-    case 'explain':
-      return explain(deps, entry);
+    case 'confirm':
+      return confirm(deps, entry);
     case 'gone':
       remember(entry, { gone: true });
       return deps.gone(entry);
@@ -211,28 +210,19 @@ function reject(
   message: string,
 ): void {
   say(deps, entry, 'Warning', reason, message);
-  // The container that could not start has no output to add.
-  deps.remember(entry, { explained: true, status: { ...entry.record.status, state, reason, message } });
+  // What the engine said of the start is all there is to know.
+  deps.remember(entry, { confirmed: true, status: { ...entry.record.status, state, reason, message } });
 }
 
-/** Adds what only the settled container knows: that memory ran out, and the last lines it wrote. */
-async function explain(deps: StepDeps, entry: Entry): Promise<void> {
+/** Takes the cause from the settled container: the event of its end may come before the engine knows that memory ran out. */
+async function confirm(deps: StepDeps, entry: Entry): Promise<void> {
   await inspect(deps, entry);
   const { container, record } = entry;
   if (!container) return;
-  const cause = record.status.reason === 'NonZeroExit' ? undefined : { reason: record.status.reason ?? '', message: record.status.message ?? '' }; // prettier-ignore
-  const status = finished(container, record, record.status.state, cause);
-  const request = { kind: 'logs', follow: false, tail: 5, timestamps: false } as const;
-  let output = '';
-  try {
-    const { stdout, stderr } = await deps.runtime.logs(container.id, request, AbortSignal.timeout(5_000));
-    const [out, err] = await Promise.all([text(stdout), text(stderr)]);
-    output = lastLines(err) || lastLines(out);
-  } catch {
-    // A logging driver that cannot be read: the exit code has to do.
-  }
-  const message = [status.message, output].filter((part) => part).join(': ');
-  deps.remember(entry, { explained: true, status: { ...status, message } });
+  const { state, reason = '', message = '' } = record.status;
+  const cause = fromExit(reason) ? undefined : { reason, message };
+  const status = finished(container, record, state, cause);
+  deps.remember(entry, { confirmed: true, ...(status.reason === reason ? {} : { status }) });
 }
 
 /** Makes an event of the task. */

@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Obj } from '../../api-schemas/index.ts';
 import { eventually, startCluster, type Cluster } from '../harness/cluster.ts';
+
+const withoutSpec = ({ spec: _spec, ...rest }: Obj & { readonly spec?: unknown }): object => rest;
 
 /** What is stuck says why, on the object, with the remedy. */
 describe('What is stuck', () => {
@@ -58,16 +61,14 @@ describe('What is stuck', () => {
       ]),
     60_000,
   );
-  test(
-    'a crash loop',
-    () =>
-      stuck('image: orc.local/hello:1\ncommand: [sh, -c, "echo out of cheese >&2; exit 42"]', [
-        '42',
-        'out of cheese',
-        /restart/i,
-      ]),
-    60_000,
-  );
+  test('a crash loop: what it wrote is a command away, and nowhere else', async () => {
+    const command = 'command: [sh, -c, "echo password is cheese >&2; exit 42"]';
+    await stuck(`image: orc.local/hello:1\n${command}`, ['exit code 42', /restart/i, 'orc logs task/s-1-']);
+    const [, task = ''] = /`orc logs (\S+)`/.exec(await cluster.must('describe', 'service', 's')) ?? [];
+    expect(await cluster.must('logs', task)).toContain('password is cheese');
+    for (const kind of ['services', 'tasks', 'events'])
+      expect(JSON.stringify((await cluster.get(kind)).map(withoutSpec))).not.toContain('cheese');
+  }, 60_000);
   test(
     'a command that is not in the image',
     () => stuck('image: orc.local/hello:1\ncommand: [no-such-program]', ['no-such-program']),
