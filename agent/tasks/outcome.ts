@@ -58,30 +58,35 @@ function causeOf(
   if (container.health === 'unhealthy')
     return { reason: 'Unhealthy', message: `the health check failed: ${container.healthMessage ?? ''}` };
   if (exitCode === 0) return undefined;
-  return { reason: 'NonZeroExit', message: `${exitMessage(exitCode)}${whereOutput(container)}` };
+  const signal = signals[exitCode - 128];
+  const [reason, how] = signal === undefined ? ['NonZeroExit', ''] : ['Killed', `killed by ${signal}, `];
+  return { reason, message: `${how}exit code ${exitCode}${whereOutput(container)}` };
 }
 
+/** The engine adds 128 to the number of the signal that killed a container, as a shell does for its child. */
 const signals: Readonly<Record<number, string>> = {
   1: 'SIGHUP',
   2: 'SIGINT',
+  3: 'SIGQUIT',
   4: 'SIGILL',
+  5: 'SIGTRAP',
   6: 'SIGABRT',
   7: 'SIGBUS',
   8: 'SIGFPE',
   9: 'SIGKILL',
+  10: 'SIGUSR1',
   11: 'SIGSEGV',
+  12: 'SIGUSR2',
   13: 'SIGPIPE',
+  14: 'SIGALRM',
   15: 'SIGTERM',
+  24: 'SIGXCPU',
+  25: 'SIGXFSZ',
+  31: 'SIGSYS',
 };
 
-/** `exit code 1`, `exit code 137 (SIGKILL)`. */
-export function exitMessage(exitCode: number): string {
-  const signal = signals[exitCode - 128];
-  return `exit code ${exitCode}${signal === undefined ? '' : ` (${signal})`}`;
-}
-
 /** Whether a reason was read from the exit code alone, so that a later look may know better. */
-export const fromExit = (reason: string): boolean => reason === 'NonZeroExit';
+export const fromExit = (reason: string): boolean => reason === 'NonZeroExit' || reason === 'Killed';
 
 /** What a container writes stays out of its status, which is stored and shown widely: docs/decisions/0008. */
 function whereOutput({ labels }: ContainerState): string {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { taskStates, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
 import { label, type ContainerState } from '../runtime/types.ts';
-import { exitMessage } from './outcome.ts';
 import { plan, type TaskView } from './plan.ts';
 import { furthest } from './record.ts';
 
@@ -98,6 +97,8 @@ describe('a task that is to run', () => {
   test.each([
     [{ exitCode: 0 }, 'Complete', undefined],
     [{ exitCode: 1 }, 'Failed', 'NonZeroExit'],
+    [{ exitCode: 137 }, 'Failed', 'Killed'],
+    [{ exitCode: 255 }, 'Failed', 'NonZeroExit'],
     [{ exitCode: 137, oomKilled: true }, 'Failed', 'OOMKilled'],
   ])('whose container ended with %j is %s', (how, state, reason) => {
     const status = reported(plan(view('Running', container({ status: 'exited', ...how }))));
@@ -185,7 +186,10 @@ test.each([
   expect(reported(plan(view('Running', ended)))).toMatchObject({ reason: 'NonZeroExit', message });
 });
 
-test('exit codes above 128 name their signal', () => {
-  expect(exitMessage(137)).toBe('exit code 137 (SIGKILL)');
-  expect(exitMessage(3)).toBe('exit code 3');
+test.each([
+  [137, 'killed by SIGKILL, exit code 137'],
+  [139, 'killed by SIGSEGV, exit code 139'],
+])('an end with %d names its signal', (exitCode, message) => {
+  const ended = container({ status: 'exited', exitCode });
+  expect(reported(plan(view('Running', ended)))).toMatchObject({ reason: 'Killed', message });
 });

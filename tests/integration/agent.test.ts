@@ -62,12 +62,13 @@ describe('a task', () => {
     await server.until('its network is gone', () => !docker('network', 'ls').includes('orc-'));
   });
 
-  test('that is killed is reported Failed with its exit code', async () => {
+  test('that is killed is reported Failed with the signal', async () => {
     server.add({ name: 'web-1' });
     await server.untilState('web-1', 'Running');
     docker('kill', ...containers());
     const status = await server.untilState('web-1', 'Failed');
-    expect(status).toMatchObject({ reason: 'NonZeroExit', exitCode: 137 });
+    const message = 'killed by SIGKILL, exit code 137; its output: `orc logs task/web-1`';
+    expect(status).toMatchObject({ reason: 'Killed', exitCode: 137, message });
   });
 
   test('that fails says how to see its output, and repeats none of it', async () => {
