@@ -66,6 +66,16 @@ export function single(value: string | readonly string[] | undefined, flag: stri
   return value[0];
 }
 
+/** The value of a flag that counts something. An empty value is none: what a script left out must not become 0. */
+export function wholeNumber(value: string | readonly string[] | undefined, flag: string): number | undefined {
+  const text = single(value, flag);
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
+    throw usageError(`${flag} must be a whole number, 0 or more, and not "${text}"`, `e.g. ${flag} 3`);
+  return number;
+}
+
 /** `app in (a,b),x=y` from one or several -l: all must hold. */
 export const joined = (value: string | readonly string[] | undefined): string | undefined =>
   value === undefined || typeof value === 'string' ? value : value.join(',');

@@ -32,12 +32,15 @@ export const allKinds: readonly AnyKindDef[] = kinds;
 
 export const namesOf = (def: KindDef): readonly string[] => [def.plural, def.singular, ...def.shortNames];
 
-/** `services`, `service`, `Service`, `services.orc.dev`, a short name. Throws with a suggestion. */
+/** `services`, `service`, `Service`, `services.orc.dev`, a short name; undefined for any other word. */
+export const kindOf = (word: string): KindDef | undefined =>
+  resolveResource(word) ?? allKinds.find((d) => d.kind === alsoCalled[word.toLowerCase()]);
+
+/** The kind that the word names. Throws with a suggestion. */
 export function resolveKind(word: string): KindDef {
-  const plain = word.toLowerCase();
-  const def = resolveResource(word) ?? allKinds.find((d) => d.kind === alsoCalled[plain]);
+  const def = kindOf(word);
   if (def !== undefined) return def;
-  const near = nearest(plain, allKinds.flatMap(namesOf));
+  const near = nearest(word.toLowerCase(), allKinds.flatMap(namesOf));
   throw new CliError(`the server has no kind "${word}"`, {
     remedy: near === undefined ? '`orc api-resources` lists the kinds' : `did you mean "${near}"?`,
   });

@@ -2,9 +2,9 @@ import { defineCommand } from '../command.ts';
 import { scaleManager } from '../apply/take-over.ts';
 import { duration } from '../connect.ts';
 import { usageError } from '../errors.ts';
-import { dryRunFlag, waitFlags } from '../flags.ts';
+import { dryRunFlag, waitFlags, wholeNumber } from '../flags.ts';
 import { note, say } from '../io.ts';
-import { label, resolveKind, selectNamed } from '../kinds.ts';
+import { kindOf, label, resolveKind, selectNamed, type NamedRef } from '../kinds.ts';
 import { targetOf, waitForTargets, type WaitTarget } from '../wait/wait.ts';
 
 interface Wish {
@@ -18,7 +18,7 @@ export const command = defineCommand({
   examples: [
     ['orc scale web=3', 'Three replicas of service web'],
     ['orc scale web=3 api=2 --no-wait', 'Two services at once, without waiting'],
-    ['orc scale service/web --replicas 3', 'The same as the first'],
+    ['orc scale web --replicas 3', 'The same as the first; service/web and service web too'],
   ],
   epilog:
     'Exit codes: 0 converged, 1 failed, 2 wrong usage, 3 not converged within --timeout, 130 interrupted (the work goes on).',
@@ -28,12 +28,12 @@ export const command = defineCommand({
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'NAME=N…, or KIND NAME… with --replicas',
+        describe: 'NAME=N…, or NAME… or KIND/NAME… with --replicas',
       })
-      .option('replicas', { type: 'number', describe: 'How many' }),
+      .option('replicas', { type: 'string', describe: 'How many' }),
 
   async run(context, args) {
-    const wishes = wishesOf(args.what, args.replicas);
+    const wishes = wishesOf(args.what, wholeNumber(args.replicas, '--replicas'));
     const connection = await context.connect();
     const { client, namespace } = connection;
     const def = resolveKind('service');
@@ -77,10 +77,17 @@ function wishesOf(words: readonly string[], replicas: number | undefined): reado
       return { name, replicas: Number(count) };
     });
   }
-  if (!Number.isSafeInteger(replicas) || replicas < 0)
-    throw usageError('--replicas must be a whole number, 0 or more');
-  return selectNamed(words).map(({ def, name }) => {
+  return namedWords(words).map(({ def, name }) => {
     if (def.kind !== 'Service') throw usageError(`${label(def, name)} cannot be scaled: only services can`);
+    if (name.includes('=')) throw usageError(`"${name}" and --replicas both say how many: give one of them`);
     return { name, replicas };
   });
+}
+
+/** Only services can be scaled, so the kind may be left out: words that begin with no kind are services' names. */
+function namedWords(words: readonly string[]): readonly NamedRef[] {
+  const [first = '', ...names] = words;
+  const startsWithKind = names.length > 0 && kindOf(first) !== undefined;
+  if (startsWithKind || words.some((word) => word.includes('/'))) return selectNamed(words);
+  return words.map((name) => ({ def: resolveKind('service'), name }));
 }
