@@ -6,6 +6,7 @@ import {
   type Service,
 } from '../../api-schemas/index.ts';
 import type { Cache } from '../../store/types.ts';
+import { isOrphan } from '../runtime/adopt.ts';
 import { isDeleting, isOwnedBy, keyOf, splitKey } from '../runtime/names.ts';
 import { observeService } from '../runtime/observe-service.ts';
 import type { Holder, Observed } from './plan.ts';
@@ -22,7 +23,8 @@ export function observe(cache: Cache, key: string): Seen | undefined {
   const { namespace, name } = splitKey(key);
   const { service, tasks, nodes } = view;
   const stored: Endpoints | undefined = cache.get('Endpoints', namespace, name);
-  const isOurs = stored !== undefined && isOwnedBy(stored, service) && !isDeleting(stored);
+  const isOurs =
+    stored !== undefined && ((isOwnedBy(stored, service) && !isDeleting(stored)) || isOrphan(stored));
   return {
     service,
     tasks,
@@ -50,6 +52,12 @@ export function holdersFor(cache: Cache, service: Service): readonly Holder[] {
       const isExplicit = (spec.ports ?? []).some((wish) => wish.published === port.published);
       holders.push({ port, service: key, yields: !isOlder && isExplicit });
     }
+  }
+  // Of a service that was deleted with `orphan`: its tasks are still reached by their port.
+  for (const left of cache.list('Endpoints')) {
+    const key = keyOf(left);
+    if (key === me || !isOrphan(left)) continue;
+    holders.push(...(left.ports ?? []).map((port) => ({ port, service: key })));
   }
   return holders;
 }

@@ -93,7 +93,7 @@ const dependentsOf = (cache: Cache, uid: string): readonly Obj[] =>
 const hasDependents = (cache: Cache, uid: string): boolean =>
   kindNames.some((kind) => cache.by(kind, 'dependent', uid).length > 0);
 
-async function passOwner(uid: string, context: Context): Promise<void> {
+async function passOwner(uid: string, context: Context): Promise<Outcome> {
   const { cache } = context;
   // Absent from the cache may only mean not there yet: nothing is deleted on that.
   if (!exists(cache, uid)) await cache.sync();
@@ -105,6 +105,8 @@ async function passOwner(uid: string, context: Context): Promise<void> {
       (object.metadata.ownerReferences ?? []).some((r) => r.uid !== uid && exists(cache, r.uid)),
   });
   await applyAll(steps, context);
+  // What was let go no longer names the owner, so that its change wakes nobody: look again for the rest.
+  return steps.some((step) => step.kind === 'Release') ? { requeueAfterMs: 0 } : {};
 }
 
 async function passNamespace(name: string, context: Context): Promise<void> {

@@ -5,27 +5,45 @@
  */
 import { timestamp } from '../../kit/clock.ts';
 import { isNotFound } from '../../kit/errors.ts';
-import type { Service, Task } from '../../api-schemas/index.ts';
-import { dropCondition, setConditions } from '../runtime/conditions.ts';
+import type { Revision, Service } from '../../api-schemas/index.ts';
+import type { Change, Registry } from '../../store/types.ts';
+import { adoptOrphans } from '../runtime/adopt.ts';
+import { dropCondition, findCondition, setConditions } from '../runtime/conditions.ts';
 import type { Context, Controller } from '../runtime/controller.ts';
-import { paceOf, serviceKeys, serviceKeysOf } from '../runtime/keys.ts';
+import type { NewEvent } from '../runtime/events.ts';
+import { paceOf, serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys.ts';
 import { keyOf } from '../runtime/names.ts';
+import { changesOf, restartsOf } from './announce.ts';
 import { apply } from './apply.ts';
 import { observe, type Seen } from './observe.ts';
 import { plan, type Step } from './plan.ts';
-import { summarize } from './status.ts';
+import { summarize, summarizeRevision } from './status.ts';
 
 export const replicasController: Controller = {
   name: 'replicas',
   keys: serviceKeys,
-  keysOf: (change, cache) =>
-    change.object.kind === 'Endpoints' ? [keyOf(change.object)] : serviceKeysOf(change, cache),
+  *keysOf(change, cache) {
+    const { object } = change;
+    switch (object.kind) {
+      case 'Endpoints':
+        yield keyOf(object);
+        return;
+      case 'Service':
+        if (portsChanged(change)) yield keyOf(object);
+        break;
+      case 'Revision':
+        // Its status is this room's own.
+        if (!specChanged(change)) return;
+    }
+    yield* serviceKeysOf(change, cache);
+  },
   async reconcile(key, context) {
+    await adoptOrphans(context.cache, context.registry, key);
     const observed = observe(context.cache, key);
     if (observed === undefined) return;
     const now = timestamp(context.clock);
     const steps = plan({ ...observed, now });
-    announce(steps, observed, context);
+    for (const event of restartsOf(steps, observed.tasks)) context.record(observed.service, event);
     await doAll(steps, context);
 
     const seen = steps.length === 0 ? observed : observe(context.cache, key);
@@ -40,36 +58,46 @@ async function doAll(steps: readonly Step[], { registry }: Context): Promise<voi
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-async function writeStatus(seen: Seen, { registry }: Context, now: string): Promise<void> {
-  const { status, conditions, isStalled } = summarize(seen, seen.endpoints);
-  const { namespace = '', name, uid } = seen.service.metadata;
-  try {
-    await registry.modify<Service>({ kind: 'Service', namespace, name }, (current) => {
-      if (current.metadata.uid !== uid) return undefined;
-      const set = setConditions(current.status?.conditions, conditions, now);
-      return {
-        ...current,
-        status: { ...current.status, ...status, conditions: isStalled ? set : dropCondition(set, 'Stalled') },
-      };
-    });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+/** What `endpoints` says on the service about its ports is part of whether it is ready. */
+const portsChanged = ({ object, previous }: Change): boolean =>
+  portsOf(object as Service) !== portsOf(previous as Service | undefined);
+const portsOf = (service: Service | undefined): string | undefined =>
+  findCondition(service?.status?.conditions, 'PortsAllocated')?.message;
+
+/** Writes the status of the service and of its revisions, and tells of what turned. */
+async function writeStatus(seen: Seen, { registry, record }: Context, now: string): Promise<void> {
+  const { service, revisions } = seen;
+  const { status, conditions, absent } = summarize(seen, seen.endpoints);
+  const events: NewEvent[] = [];
+  const ofService = ifThere<Service>(registry, service, (current) => {
+    const set = setConditions(current.status?.conditions, conditions, now);
+    const kept = absent.reduce(dropCondition, set);
+    const next = { ...current, status: { ...current.status, ...status, conditions: kept } };
+    events.splice(0, events.length, ...changesOf(current, next));
+    return next;
+  });
+  const ofRevisions = revisions.map((revision) => {
+    const next = summarizeRevision(revision.metadata.name, seen);
+    const { replicas, ready } = revision.status ?? {};
+    if (replicas === next.replicas && ready === next.ready) return undefined;
+    return ifThere<Revision>(registry, revision, (current) => ({ ...current, status: next }));
+  });
+  await Promise.all([ofService, ...ofRevisions]);
+  for (const event of events) record(service, event);
 }
 
-/** Restarts and replacements are worth an event; tasks of a first start or of scaling are not. */
-function announce(steps: readonly Step[], seen: Seen, { record }: Context): void {
-  for (const step of steps) {
-    if (step.kind !== 'CreateTask') continue;
-    const { restarts = 0, notBefore, slot, nodeName } = step.task.spec;
-    if (restarts === 0) continue;
-    const before = seen.tasks.findLast(
-      (task: Task) => task.spec.slot === slot && (slot !== undefined || task.spec.nodeName === nodeName),
+/** Changes the very object that was seen; one that went meanwhile needs no status. */
+async function ifThere<T extends Service | Revision>(
+  registry: Registry,
+  seen: T,
+  change: (current: T) => T,
+): Promise<void> {
+  const { namespace = '', name, uid } = seen.metadata;
+  try {
+    await registry.modify<T>({ kind: seen.kind, namespace, name }, (current) =>
+      current.metadata.uid === uid ? change(current) : undefined,
     );
-    record(seen.service, {
-      type: 'Warning',
-      reason: 'Restarting',
-      message: `slot ${slot ?? nodeName ?? ''}: ${before?.status?.message ?? before?.status?.reason ?? 'task ended'}${notBefore === undefined ? '' : '; waiting before the next start'}`,
-    });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
   }
 }

@@ -1,19 +1,20 @@
-import type { Endpoints, ServiceStatus, Task } from '../../api-schemas/index.ts';
+import type { Endpoints, Revision, ServiceStatus, Task } from '../../api-schemas/index.ts';
 import type { NewCondition } from '../runtime/conditions.ts';
 import { label } from '../runtime/names.ts';
 import { desiredCount, globalSlots } from '../runtime/placement/slots.ts';
 import { policyOf } from '../runtime/policy.ts';
 import type { ServiceView } from '../runtime/observe-service.ts';
-import { endedByItself, isLive, isReady, runOf, slotOf } from '../runtime/tasks.ts';
+import { endedByItself, isDone, isLive, isReady, runOf, slotOf, stateOf } from '../runtime/tasks.ts';
 import { causeOfSlot, type Cause } from './cause.ts';
+import { portTrouble } from './ports.ts';
 import { afterEnd } from './restart.ts';
 import { bySlot } from './slots.ts';
 
 export interface Summary {
   readonly status: Omit<ServiceStatus, 'conditions'>;
   readonly conditions: readonly NewCondition[];
-  /** The service has slots whose restarts are used up; otherwise the condition `Stalled` goes. */
-  readonly isStalled: boolean;
+  /** Types of conditions that are there only while something is wrong, and nothing is. */
+  readonly absent: readonly string[];
 }
 
 /** Works out a service's status. Pure; two passes over the same objects give the same words. */
@@ -23,20 +24,30 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
   const { generation } = service.metadata;
   const desired = desiredCount(policy, nodes, tasks);
   const live = tasks.filter(isLive);
-  const current = live.filter((task) => task.spec.revision === policy.revision);
+  const current = live.filter(({ spec }) => spec.revision === policy.revision);
   const ready = live.filter((task) => isReady(task, nodes));
-  const readySlots = new Set(ready.map(slotOf)).size;
-  const readyCurrent = new Set(ready.filter((task) => task.spec.revision === policy.revision).map(slotOf))
-    .size;
+  const serving = new Set(ready.map(slotOf)).size;
+  const isCurrent = (task: Task): boolean => task.spec.revision === policy.revision;
+  const good = new Set(ready.filter(isCurrent).map(slotOf));
+  const readyCurrent = good.size;
+  for (const task of tasks) if (isCurrent(task) && isDone(task, policy)) good.add(slotOf(task));
   const exists = view.revisions.some((revision) => revision.metadata.name === policy.revision);
-  const isUpdated = exists && live.length === current.length;
-  const isConverged = isUpdated && readyCurrent >= desired && live.length <= desired;
+  const hasOld = live.length > current.length;
+  const isUpdated = exists && !hasOld;
+  const isConverged = isUpdated && good.size >= desired && live.length <= desired;
 
   const bySlotTasks = groupOf(view, policy.revision);
   const cause = isConverged ? undefined : firstCause(view, bySlotTasks);
   const gaveUp = gaveUpOf(view, bySlotTasks);
-  const counts = `${readyCurrent} of ${desired} ready${isUpdated ? '' : ' on the new revision'}`;
-  const because = cause === undefined ? '' : `: ${cause.message}`;
+  const ports = portTrouble(service, tasks);
+  const done = good.size - readyCurrent;
+  const counts = [
+    `${readyCurrent} of ${desired} ready${hasOld ? ' on the new revision' : ''}`,
+    ...(hasOld ? [`${serving} serving`] : []),
+    ...(done === 0 ? [] : [`${done} completed`]),
+  ].join(', ');
+  const trouble = cause ?? ports;
+  const because = trouble === undefined ? '' : `: ${trouble.message}`;
   const tolerated = policy.order === 'stop-first' && !isUpdated ? policy.parallelism : 0;
   const stamp = generation === undefined ? {} : { observedGeneration: generation };
   const condition = (type: string, ok: boolean, reason: string, message: string): NewCondition => ({
@@ -46,7 +57,7 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
     message,
     ...stamp,
   });
-  const isAvailable = readySlots >= desired - tolerated;
+  const isAvailable = serving + done >= desired - tolerated;
   const progress = progressOf(isConverged, isUpdated, gaveUp !== undefined, current.length, desired);
 
   return {
@@ -61,19 +72,23 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
       ...(endpoints?.ports === undefined ? {} : { ports: endpoints.ports }),
     },
     conditions: [
-      isConverged
+      isConverged && ports === undefined
         ? condition('Ready', true, 'Converged', counts)
-        : condition('Ready', false, cause?.reason ?? progress.reason, `${counts}${because}`),
+        : condition('Ready', false, trouble?.reason ?? progress.reason, `${counts}${because}`),
       condition(
         'Available',
         isAvailable,
         isAvailable ? 'EnoughReady' : 'TooFewReady',
-        `${readySlots} of ${desired} serving`,
+        `${serving} of ${desired} serving`,
       ),
       condition('Progressing', progress.isGoingOn, progress.reason, progress.message),
-      ...(gaveUp === undefined ? [] : [condition('Stalled', true, 'RestartsUsedUp', gaveUp)]),
+      ...(gaveUp === undefined ? [] : [condition('Stalled', true, gaveUp.reason, gaveUp.message)]),
+      ...(ports === undefined ? [] : [{ ...ports, ...stamp }]),
     ],
-    isStalled: gaveUp !== undefined,
+    absent: [
+      ...(gaveUp === undefined ? ['Stalled'] : []),
+      ...(ports === undefined ? ['PortsPublished'] : []),
+    ],
   };
 }
 
@@ -92,6 +107,15 @@ function progressOf(
   return updated < desired
     ? { isGoingOn: true, reason: 'Scaling', message: `${updated} of ${desired} tasks made` }
     : { isGoingOn: true, reason: 'Starting', message: `waiting for ${desired} tasks to be ready` };
+}
+
+/** What a revision's status says of its tasks. */
+export function summarizeRevision(
+  name: string,
+  { tasks, nodes }: ServiceView,
+): NonNullable<Revision['status']> {
+  const live = tasks.filter((task) => task.spec.revision === name && isLive(task));
+  return { replicas: live.length, ready: live.filter((task) => isReady(task, nodes)).length };
 }
 
 type Slots = ReadonlyMap<string, readonly Task[]>;
@@ -128,16 +152,28 @@ function firstCause({ service, nodes }: ServiceView, slots: Slots): Cause | unde
 
 const isPlainState = ({ message, reason }: Cause): boolean => message.endsWith(` is ${reason}`);
 
-function gaveUpOf({ service, nodes }: ServiceView, slots: Slots): string | undefined {
+/** A slot that stays empty until a person acts. */
+function gaveUpOf({ service, nodes }: ServiceView, slots: Slots): Cause | undefined {
   const policy = policyOf(service);
   for (const key of [...slots.keys()].sort(bySlot)) {
     const tasks = slots.get(key) ?? [];
     const latest = tasks.reduce((a, b) => (runOf(a) > runOf(b) ? a : b));
     if (tasks.some(isLive) || !endedByItself(latest)) continue;
     const verdict = afterEnd(latest, policy);
-    if (verdict.kind !== 'gaveUp') continue;
-    const cause = causeOfSlot(tasks, nodes);
-    return `slot ${key} gave up after ${verdict.restarts} restarts: ${cause?.message ?? ''}; correct the service, or delete the task to try again`;
+    if (verdict.kind === 'restart' || isDone(latest, policy)) continue;
+    const why = causeOfSlot(tasks, nodes)?.message ?? '';
+    const remedy = 'correct the service, or delete the task to try again';
+    return verdict.kind === 'gaveUp'
+      ? {
+          reason: 'RestartsUsedUp',
+          message: `slot ${key} gave up after ${verdict.restarts} restarts: ${why}; ${remedy}`,
+        }
+      : stateOf(latest) === 'Complete'
+        ? undefined
+        : {
+            reason: 'NotRestarted',
+            message: `slot ${key} is not started again, as its restart condition is none: ${why}; ${remedy}`,
+          };
   }
   return undefined;
 }

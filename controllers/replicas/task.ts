@@ -37,9 +37,11 @@ export function newTask({
   notBefore,
   now,
 }: NewTask): Task {
-  const { name, namespace = '', uid = '', labels } = service.metadata;
+  const { name, namespace = '', uid = '', labels, generation = 1 } = service.metadata;
   const stack = labels?.[label.stack];
-  const hash = shortHash(5, uid, slot, revision.metadata.uid ?? '', previous?.metadata.uid ?? '');
+  // A slot that is opened again after its history went is another spec's: its task gets another name.
+  const before = previous?.metadata.uid ?? String(generation);
+  const hash = shortHash(5, uid, slot, revision.metadata.uid ?? '', before);
   return {
     apiVersion,
     kind: 'Task',

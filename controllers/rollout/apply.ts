@@ -1,8 +1,18 @@
 import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
 import type { Revision } from '../../api-schemas/index.ts';
 import type { Registry } from '../../store/types.ts';
+import { isDeleting, ownerOf } from '../runtime/names.ts';
 import { Waiting } from '../runtime/outcome.ts';
 import type { Step } from './plan.ts';
+
+/** Orphans have been adopted by now: it is a predecessor's, which the garbage collector takes away, or another's. */
+function whoHas({ metadata }: Revision, { cache }: Registry): string {
+  const other = cache.get('Revision', metadata.namespace ?? '', metadata.name);
+  const owner = other === undefined || isDeleting(other) ? undefined : ownerOf(other);
+  return owner === undefined
+    ? `revision ${metadata.name} is being deleted`
+    : `revision ${metadata.name} belongs to ${owner.kind} ${owner.name} (uid ${owner.uid})`;
+}
 
 /** Does one step. Doing it again after a crash is harmless. */
 export async function apply(step: Step, registry: Registry): Promise<void> {
@@ -12,8 +22,7 @@ export async function apply(step: Step, registry: Registry): Promise<void> {
         await registry.create(step.revision);
       } catch (error) {
         if (!isAlreadyExists(error)) throw error;
-        // Of the service's predecessor of the same name, which the garbage collector takes away.
-        throw new Waiting('RevisionExists', 200, `revision ${step.revision.metadata.name} is being deleted`);
+        throw new Waiting('RevisionExists', 200, whoHas(step.revision, registry));
       }
       return;
     case 'SetRevision': {

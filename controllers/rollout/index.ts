@@ -2,6 +2,7 @@
  * The rollout room: keeps, for each Service, a Revision per container settings it has had, and says how many
  * slots each of them runs now. `replicas` acts on those counts; this room creates no task and stops none.
  */
+import { adoptOrphans } from '../runtime/adopt.ts';
 import type { Controller } from '../runtime/controller.ts';
 import { paceOf, serviceKeys, serviceKeysOf } from '../runtime/keys.ts';
 import { apply } from './apply.ts';
@@ -13,6 +14,7 @@ export const rolloutController: Controller = {
   keys: serviceKeys,
   keysOf: serviceKeysOf,
   async reconcile(key, { cache, registry, record }) {
+    await adoptOrphans(cache, registry, key);
     const observed = observeService(cache, key);
     if (observed === undefined) return;
     const steps = plan(observed);

@@ -2,7 +2,7 @@ import type { Node, Revision, Service, Task } from '../../api-schemas/index.ts';
 import { apiVersion, label, ownerReference } from '../runtime/names.ts';
 import { desiredCount } from '../runtime/placement/slots.ts';
 import { policyOf, type Policy } from '../runtime/policy.ts';
-import { isFinished, isOnLostNode, isReady, slotOf } from '../runtime/tasks.ts';
+import { isDone, isFinished, isOnLostNode, isReady, slotOf } from '../runtime/tasks.ts';
 
 export interface Observed {
   readonly service: Service;
@@ -27,7 +27,7 @@ export type Step =
 export interface Share {
   /** `spec.replicas` as it is. */
   readonly wanted: number;
-  /** Slots that serve. */
+  /** Slots that serve, or have done their work. */
   readonly ready: number;
   /** Tasks that have not ended, on nodes that are not lost. */
   readonly unfinished: number;
@@ -45,7 +45,7 @@ export interface Share {
 export function plan({ service, revisions, tasks, nodes }: Observed): Step[] {
   const policy = policyOf(service);
   const desired = desiredCount(policy, nodes, tasks);
-  const shares = sharesOf(revisions, tasks, nodes);
+  const shares = sharesOf(policy, revisions, tasks, nodes);
   const current = revisions.find((revision) => revision.metadata.name === policy.revision);
   const others = revisions.filter((revision) => revision !== current);
   const share = (revision: Revision): Share => shares.get(revision.metadata.name) ?? noShare;
@@ -134,6 +134,7 @@ function giveMore(shares: readonly Share[], count: number): readonly number[] {
 const numberOf = (shares: readonly Share[], i: number): number => shares[i]?.number ?? 0;
 
 function sharesOf(
+  policy: Policy,
   revisions: readonly Revision[],
   tasks: readonly Task[],
   nodes: ReadonlyMap<string, Node>,
@@ -142,7 +143,7 @@ function sharesOf(
   const unfinished = new Map<string, number>();
   for (const task of tasks) {
     const { revision } = task.spec;
-    if (isReady(task, nodes)) {
+    if (isReady(task, nodes) || isDone(task, policy)) {
       const slots = ready.get(revision) ?? new Set();
       ready.set(revision, slots.add(slotOf(task)));
     }

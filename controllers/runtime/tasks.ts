@@ -1,6 +1,7 @@
 import { taskStates, type Node, type Task, type TaskState } from '../../api-schemas/index.ts';
 import { isDeleting, annotation } from './names.ts';
 import { isLost } from './nodes.ts';
+import type { Policy } from './policy.ts';
 
 export const stateOf = (task: Task): TaskState => task.status?.state ?? 'New';
 
@@ -16,6 +17,10 @@ export const isLive = (task: Task): boolean =>
 /** Whether it ended without having been told to, so that the restart policy has to say what comes next. */
 export const endedByItself = (task: Task): boolean =>
   isFinished(task) && !isDeleting(task) && task.spec.desiredState !== 'Shutdown';
+
+/** Ended well, and the restart policy wants no further one: its slot has done its work. */
+export const isDone = (task: Task, { restart }: Pick<Policy, 'restart'>): boolean =>
+  endedByItself(task) && stateOf(task) === 'Complete' && restart.condition !== 'any';
 
 export const isRunning = (task: Task): boolean => stateOf(task) === 'Running';
 

@@ -71,16 +71,13 @@ function isServiceReady(service: Service | undefined): boolean {
     service !== undefined &&
     !isDeleting(service) &&
     service.status?.observedGeneration === service.metadata.generation &&
-    isTrue(service.status?.conditions, 'Ready') &&
-    findCondition(service.status?.conditions, 'PortsAllocated')?.status !== 'False'
+    isTrue(service.status?.conditions, 'Ready')
   );
 }
 
 function causeOf(service: Service | undefined, isWaiting: boolean): string {
   if (isWaiting) return 'the one of that name is still being deleted';
   const conditions = service?.status?.conditions;
-  const ports = findCondition(conditions, 'PortsAllocated');
-  if (ports?.status === 'False') return `${ports.reason}: ${ports.message}`;
   const stalled = findCondition(conditions, 'Stalled');
   if (stalled?.status === 'True') return stalled.message;
   const ready = findCondition(conditions, 'Ready');

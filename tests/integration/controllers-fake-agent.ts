@@ -10,6 +10,9 @@ export interface FakeAgents {
   reconnect(name: string): Promise<void>;
   /** Ends the container of a task. */
   fail(task: Task, exitCode?: number): Promise<void>;
+  complete(task: Task): Promise<void>;
+  /** Reports more of a task's status. */
+  say(task: Task, status: Partial<TaskStatus>): Promise<void>;
   /** Tasks whose image makes them stay unready. */
   readonly broken: Set<string>;
   close(): Promise<void>;
@@ -132,6 +135,12 @@ export function fakeAgents(registry: Registry): FakeAgents {
       away.delete(name);
       await session(name, 'a');
       pokeAll();
+    },
+    async complete(task) {
+      await set(task, { ...task.status, state: 'Complete', exitCode: 0, finishedAt: now() });
+    },
+    async say(task, status) {
+      await set(task, { ...task.status, ...status });
     },
     async fail(task, exitCode = 1) {
       await set(task, {

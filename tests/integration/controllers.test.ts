@@ -292,6 +292,103 @@ describe('the controllers on a real etcd', () => {
     );
   });
 
+  test('lets tasks go with --cascade orphan, and a service of that name takes them over', async () => {
+    await agents.addNode('n1');
+    const spec: ServiceSpec = { image: 'a', replicas: 2, ports: [{ target: 80, published: 8080 }] };
+    await apply('web', spec);
+    await eventually('up', () => isReady('web'));
+    const before = running('web').map((t) => t.metadata.uid);
+    await store.registry.remove({ kind: 'Service', namespace: ns, name: 'web' }, { propagation: 'Orphan' });
+    await eventually('service gone', () => service('web') === undefined);
+    expect(running('web').map((t) => [t.metadata.uid, t.metadata.ownerReferences])).toEqual(
+      before.map((uid) => [uid, []]),
+    );
+    await apply('other', { image: 'a', ports: [{ target: 80, published: 8080 }] });
+    await eventually('port held', () => condition('other', 'PortsAllocated')?.status === 'False');
+    await eventually('said', () =>
+      /8080\/tcp is published by service default\/web/.test(condition('other', 'Ready')?.message ?? ''),
+    );
+
+    await store.registry.remove({ kind: 'Service', namespace: ns, name: 'other' });
+    await apply('web', { ...spec, taskHistoryLimit: 3 });
+    await eventually('taken over', () => isReady('web'));
+    expect(running('web').map((t) => t.metadata.uid)).toEqual(before);
+    await apply('web', { ...spec, image: 'b' });
+    await eventually(
+      'rolled',
+      () => isReady('web') && running('web').every((t) => !before.includes(t.metadata.uid)),
+    );
+    const revisions = store.cache.by('Revision', 'service', `${ns}/web`);
+    await eventually(
+      'revisions say what runs',
+      () =>
+        store.cache
+          .by('Revision', 'service', `${ns}/web`)
+          .map((r) => r.status?.ready)
+          .sort()
+          .join() === '0,2',
+    );
+    expect(
+      revisions.every((r) => r.metadata.ownerReferences?.[0]?.uid === service('web')?.metadata.uid),
+    ).toBe(true);
+  });
+
+  test('counts what completed as done, rolls out over it, and says when nothing is started again', async () => {
+    await agents.addNode('n1');
+    await apply('job', { image: 'a', replicas: 2, restart: { condition: 'on-failure' } });
+    await eventually('up', () => running('job').length === 2);
+    for (const task of running('job')) await agents.complete(task);
+    await eventually('done', () => condition('job', 'Ready')?.message === '0 of 2 ready, 2 completed');
+    expect(isReady('job')).toBe(true);
+    await apply('job', { image: 'b', replicas: 2, restart: { condition: 'on-failure' } });
+    await eventually('first', () => running('job').length === 1);
+    await agents.complete(running('job')[0] as Task);
+    await eventually('second', () => running('job').length === 1);
+    await agents.complete(running('job')[0] as Task);
+    await eventually('done again', () => running('job').length === 0 && isReady('job'));
+
+    await apply('once', { image: 'a', restart: { condition: 'none' } });
+    await eventually('once up', () => running('once').length === 1);
+    await agents.fail(running('once')[0] as Task, 3);
+    await eventually('told', () => condition('once', 'Stalled')?.reason === 'NotRestarted');
+    expect(condition('once', 'Stalled')?.message).toMatch(/slot 1 is not started again.*exited 3/);
+  });
+
+  test('shows a published port that does not answer on the service, and gives events for what turns', async () => {
+    await agents.addNode('n1');
+    await apply('web', { image: 'a', replicas: 1, ports: [{ target: 80, published: 8080 }] });
+    await eventually('up', () => isReady('web'));
+    await agents.say(running('web')[0] as Task, {
+      conditions: [
+        {
+          type: 'PortsPublished',
+          status: 'False',
+          reason: 'PortInUse',
+          message: '8080/tcp: nginx has it',
+          lastTransitionTime: '',
+        },
+      ],
+    });
+    await eventually('told', () => condition('web', 'PortsPublished')?.status === 'False');
+    expect(condition('web', 'Ready')).toMatchObject({
+      status: 'False',
+      reason: 'PortInUse',
+      message: '1 of 1 ready: on node n1: 8080/tcp: nginx has it',
+    });
+    await agents.say(running('web')[0] as Task, { conditions: [] });
+    await eventually('well', () => isReady('web') && condition('web', 'PortsPublished') === undefined);
+    await apply('web', { image: 'a', replicas: 3, ports: [{ target: 80, published: 8080 }] });
+    await eventually('scaled', () => isReady('web'));
+    const reasons = (): readonly string[] =>
+      store.cache
+        .list('Event', ns)
+        .filter((e) => e.involvedObject.name === 'web')
+        .map((e) => `${e.reason} ${e.count}`)
+        .sort();
+    await eventually('events', () => reasons().length === 5);
+    expect(reasons()).toEqual(['Converged 1', 'Converged 2', 'NewRevision 1', 'PortInUse 1', 'ScaledUp 1']);
+  });
+
   test('gives a port to the older service and tells the younger who has it', async () => {
     await agents.addNode('n1');
     await apply('old', { image: 'a', ports: [{ target: 80, published: 8080 }] });
