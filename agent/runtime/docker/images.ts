@@ -4,13 +4,12 @@ import { normalizeImage, shortImage } from '../../../api-schemas/image.ts';
 import { RuntimeError } from '../types.ts';
 import { arch } from './connect.ts';
 import { engineMessage, runtimeError, statusOf } from './errors.ts';
+import { Pulls, type Begin, type Progress } from './pulls.ts';
 
-export type Progress = (message: string, warning?: boolean) => void;
-
-/** Makes images be there, after a template's pull policy. Holds the pulls under way, so that one image is pulled once. */
+/** Makes images be there, after a template's pull policy. */
 export class Images {
   readonly #docker: () => Promise<Docker>;
-  readonly #pulls = new Map<string, Pull>();
+  readonly #pulls = new Pulls();
 
   constructor(docker: () => Promise<Docker>) {
     this.#docker = docker;
@@ -27,7 +26,8 @@ export class Images {
     if (fits && policy !== 'always') return;
     if (policy === 'never') throw notThere(image, platform, found);
     try {
-      await this.#pull(image, platform, signal, onProgress);
+      const pull: Begin = (say, given) => this.#pull(image, platform, say, given);
+      await this.#pulls.join(`${image} ${platform ?? ''}`, pull, signal, onProgress);
     } catch (error) {
       if (signal.aborted || !fits || !(error instanceof RuntimeError) || error.kind !== 'ImagePullFailed')
         throw error;
@@ -52,32 +52,18 @@ export class Images {
   async #pull(
     image: string,
     platform: string | undefined,
+    say: (message: string) => void,
     signal: AbortSignal,
-    onProgress: Progress,
   ): Promise<void> {
-    const key = `${image} ${platform ?? ''}`;
-    let pull = this.#pulls.get(key);
-    if (pull === undefined) {
-      pull = new Pull();
-      this.#pulls.set(key, pull);
-      const done = (): boolean => this.#pulls.delete(key);
-      const own = pull;
-      own.result = this.#run(image, platform, own).finally(done);
-      own.result.catch(() => undefined);
-    }
-    await pull.join(signal, onProgress);
-  }
-
-  async #run(image: string, platform: string | undefined, pull: Pull): Promise<void> {
     const doing = `pulling ${shortImage(image)}`;
-    pull.say(`Pulling ${shortImage(image)}`);
+    say(`Pulling ${shortImage(image)}`);
     try {
       const docker = await this.#docker();
       const stream = await docker.pull(normalizeImage(image), {
         ...(platform === undefined ? {} : { platform }),
-        abortSignal: pull.abort.signal,
+        abortSignal: signal,
       });
-      await follow(stream, pull);
+      await follow(stream, say);
     } catch (error) {
       const mapped = runtimeError(error, doing);
       if (mapped.kind === 'EngineUnavailable') throw mapped;
@@ -89,34 +75,6 @@ export class Images {
   }
 }
 
-/** A pull under way, ended early only when nobody waits for it any more. */
-class Pull {
-  readonly abort = new AbortController();
-  result: Promise<void> = Promise.resolve();
-  readonly #listeners = new Set<Progress>();
-
-  say(message: string): void {
-    for (const listener of this.#listeners) listener(message);
-  }
-
-  async join(signal: AbortSignal, onProgress: Progress): Promise<void> {
-    this.#listeners.add(onProgress);
-    try {
-      await Promise.race([this.result, aborted(signal)]);
-    } finally {
-      this.#listeners.delete(onProgress);
-      if (this.#listeners.size === 0) this.abort.abort();
-    }
-  }
-}
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    const fail = (): void => reject(signal.reason as Error);
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
-  });
-
 interface PullLine {
   readonly id?: string;
   readonly status?: string;
@@ -125,7 +83,7 @@ interface PullLine {
 }
 
 /** Reads the engine's progress, says whole percents, and throws the error that it may end with. */
-async function follow(stream: NodeJS.ReadableStream, pull: Pull): Promise<void> {
+async function follow(stream: NodeJS.ReadableStream, say: (message: string) => void): Promise<void> {
   const layers = new Map<string, { current: number; total: number }>();
   let rest = '';
   let said = -1;
@@ -140,7 +98,7 @@ async function follow(stream: NodeJS.ReadableStream, pull: Pull): Promise<void> 
       if (line.id !== undefined && line.status === 'Downloading' && current !== undefined && total)
         layers.set(line.id, { current, total });
       const percent = percentOf([...layers.values()]);
-      if (percent > said && percent % 10 === 0) pull.say(`Pulling: ${(said = percent)}%`);
+      if (percent > said && percent % 10 === 0) say(`Pulling: ${(said = percent)}%`);
     }
   }
 }
