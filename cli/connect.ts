@@ -2,6 +2,7 @@
 import { Client, configPath, loadContext } from '../client/index.ts';
 import type { GlobalFlags } from './command.ts';
 import { CliError, usageError } from './errors.ts';
+import { single } from './flags.ts';
 import { note, type Io } from './io.ts';
 import { parseDuration } from './output/age.ts';
 
@@ -69,7 +70,8 @@ function serverUrl(text: string): string {
 }
 
 /** Milliseconds of a flag's duration; a usage error names the flag. */
-export function duration(text: string, flag: string): number {
+export function duration(value: string | readonly string[], flag: string): number {
+  const text = single(value, flag) ?? '';
   const ms = parseDuration(text);
   if (ms === undefined) throw usageError(`${flag}: "${text}" is not a duration`, 'e.g. 30s, 1m30s, 2h');
   return ms;

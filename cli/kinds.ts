@@ -1,7 +1,7 @@
 /** From the words that users type to kinds: plurals, singulars, short names, `all`, `KIND/NAME`. */
 import { kinds, resolveResource, type AnyKindDef } from '../api-schemas/kinds.ts';
 import type { KindDef } from '../api-schemas/kind.ts';
-import { CliError, usageError } from './errors.ts';
+import { usageError } from './errors.ts';
 import { nearest } from './parse.ts';
 
 export interface NamedRef {
@@ -41,9 +41,10 @@ export function resolveKind(word: string): KindDef {
   const def = kindOf(word);
   if (def !== undefined) return def;
   const near = nearest(word.toLowerCase(), allKinds.flatMap(namesOf));
-  throw new CliError(`the server has no kind "${word}"`, {
-    remedy: near === undefined ? '`orc api-resources` lists the kinds' : `did you mean "${near}"?`,
-  });
+  throw usageError(
+    `the server has no kind "${word}"`,
+    near === undefined ? '`orc api-resources` lists the kinds' : `did you mean "${near}"?`,
+  );
 }
 
 function resolveList(words: string): readonly KindDef[] {

@@ -66,6 +66,46 @@ describe('the command line', () => {
   });
 });
 
+describe('a wrong value', () => {
+  test.each([
+    [['logs', 'web', '--tail', 'ten'], '--tail must be a whole number, 0 or more, and not "ten"'],
+    [['logs', 'web', '--tail='], '--tail must be a whole number'],
+    [['logs', 'web', '--tail', '-3'], '--tail must be a whole number'],
+    [['logs', 'web', '--tail', '1', '--tail', '2'], '--tail can be given only once'],
+    [['logs', 'web', '--since', 'soon'], '--since: "soon" is not a duration'],
+    [['logs', 'web', '--since', '2030-99-99'], '--since: "2030-99-99" is not a time'],
+    [['get', 'services', '--sort-by', '.spec.replcas'], 'services have no field ".spec.replcas"'],
+    [['get', 'services', '--sort-by', '.spec.replcas'], 'did you mean "replicas"?'],
+    [['get', 'services,tasks', '--sort-by='], 'services, tasks have no field ""'],
+    [['get', 'services', '--sort-by', '.metadata.name', '-w'], 'exclude each other'],
+    [['events', '--types', 'Normal,Error'], '--types: no event is of type "error"'],
+    [['events', '--types='], '--types: no event is of type ""'],
+    [['events', '--for', 'web'], '"web" is not KIND/NAME'],
+    [['events', '--for', 'servce/web'], 'no kind "servce"'],
+    [['wait', '--for=ready', 'service/web'], '--for=ready is not understood'],
+    [['wait', '--for=condition=', 'service/web'], '--for=condition= is not understood'],
+    [['wait', '--for=condition=Ready=Yes', 'service/web'], 'a condition is never "Yes"'],
+    [['wait', '--for=delete', 'service/web', '--timeout', 'long'], '--timeout: "long" is not a duration'],
+    [['scale', 'web=1', '--timeout', 'long'], '--timeout: "long" is not a duration'],
+  ])('is refused before a server is asked: orc %j', async (args, said) => {
+    const { code, out, err } = await orc(args, { env });
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(said);
+  });
+
+  test.each([
+    [['logs', 'web', '--tail', '-1']],
+    [['logs', 'web', '--tail', '0', '--since', '10m']],
+    [['get', 'services,tasks', '--sort-by', '{.spec.slot}']],
+    [['get', 'svc', '--sort-by', '.status.conditions[0].type']],
+    [['get', 'svc', '--sort-by', '.metadata.labels.app']],
+    [['events', '--types', 'warning, Normal', '--for', 'service/web']],
+    [['wait', '--for=condition=Ready=false', 'service/web']],
+  ])('is told from a right one: orc %j', async (args) => {
+    expect((await orc(args, { env })).err).toMatch(/no cluster is configured/);
+  });
+});
+
 test('explain shows fields, and suggests for those that are not there', async () => {
   expect((await orc(['explain', 'service.spec.ports'])).out).toContain('published  <integer>');
   const { code, err } = await orc(['explain', 'service.spec.prots']);

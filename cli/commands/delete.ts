@@ -59,8 +59,8 @@ export const command = defineCommand({
       .option('timeout', { type: 'string', default: '5m', describe: 'Longest wait' }),
 
   async run(context, args) {
-    const connection = await context.connect();
     const timeoutMs = duration(args.timeout, '--timeout');
+    const connection = await context.connect();
     const bySelector = args.selector !== undefined || args.fieldSelector !== undefined || args.all;
     const victims =
       args.filename.length > 0

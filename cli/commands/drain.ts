@@ -28,9 +28,9 @@ export const command = defineCommand({
       .option('timeout', { type: 'string', default: '10m', describe: 'Longest wait' }),
 
   async run(context, args) {
+    const timeoutMs = duration(args.timeout, '--timeout');
     const connection = await context.connect();
     const name = args.node.replace(/^nodes?\//, '');
-    const timeoutMs = duration(args.timeout, '--timeout');
     const changed = await setAvailability(connection.client, name, 'drain', context.signal);
     say(context.io, `node/${name} ${changed ? 'draining' : 'already draining'}`);
     return args.wait ? waitEmpty(context, connection, name, timeoutMs) : 0;

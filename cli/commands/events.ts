@@ -1,6 +1,7 @@
 import type { Event } from '../../api-schemas/index.ts';
 import { defineCommand } from '../command.ts';
-import { allNamespacesFlag } from '../flags.ts';
+import { usageError } from '../errors.ts';
+import { allNamespacesFlag, joined, single } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { parseRef } from '../kinds.ts';
 import { eventAge, lastSeen } from '../output/describe.ts';
@@ -25,13 +26,15 @@ export const command = defineCommand({
       }),
 
   async run(context, args) {
+    const types = typesOf(joined(args.types));
+    const about = single(args.for, '--for');
+    const fieldSelector = about === undefined ? undefined : selectorOf(about);
     const { client, namespace } = await context.connect();
     const { io, clock, signal } = context;
-    const types = args.types?.split(',').map((t) => t.trim().toLowerCase());
     const wanted = (event: Event): boolean => types === undefined || types.includes(event.type.toLowerCase());
     const scope = {
       ...(args.allNamespaces ? {} : { namespace }),
-      fieldSelector: args.for === undefined ? undefined : selectorOf(args.for),
+      fieldSelector,
       signal,
     };
     const writer = tableWriter();
@@ -62,6 +65,17 @@ export const command = defineCommand({
     }
   },
 });
+
+const knownTypes = ['normal', 'warning'];
+
+/** Lower case. Throws for a type that no event has: it would show nothing, silently. */
+function typesOf(text: string | undefined): readonly string[] | undefined {
+  const types = text?.split(',').map((t) => t.trim().toLowerCase());
+  const strange = types?.find((type) => !knownTypes.includes(type));
+  if (strange !== undefined)
+    throw usageError(`--types: no event is of type "${strange}"`, 'choose Normal, Warning or both');
+  return types;
+}
 
 function selectorOf(word: string): string {
   const { def, name } = parseRef(word);

@@ -5,7 +5,7 @@ import { say } from '../io.ts';
 import { resolveKind } from '../kinds.ts';
 import { nearest } from '../parse.ts';
 import { paletteFor } from '../output/color.ts';
-import { fieldList, typeOf } from '../output/schema.ts';
+import { childOf, fieldList, fieldsOf, typeOf } from '../output/schema.ts';
 import { wrap } from '../output/text.ts';
 
 export const command = defineCommand({
@@ -52,20 +52,11 @@ function describeLines(schema: Schema): string[] {
   ];
 }
 
-/** The field of an object, through lists, maps and alternatives. */
 function child(schema: Schema, step: string, path: string): Schema {
-  const at = below(schema);
-  const found = at.properties?.[step] ?? at.additionalProperties;
+  const found = childOf(schema, step);
   if (found !== undefined) return found;
-  const known = Object.keys(at.properties ?? {});
-  const near = nearest(step, known) ?? schema['x-orc-instead']?.[step];
+  const near = nearest(step, fieldsOf(schema)) ?? schema['x-orc-instead']?.[step];
   throw new CliError(`${path} has no field "${step}"`, {
     remedy: near === undefined ? `\`orc explain ${path}\` lists its fields` : `did you mean "${near}"?`,
   });
-}
-
-function below(schema: Schema): Schema {
-  if (schema.items !== undefined) return below(schema.items);
-  const branch = schema.anyOf?.find((s) => s.properties !== undefined);
-  return branch ?? schema;
 }

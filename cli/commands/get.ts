@@ -4,12 +4,13 @@ import type { ListOptions } from '../../client/index.ts';
 import { defineCommand, type Context } from '../command.ts';
 import type { Connection } from '../connect.ts';
 import { usageError } from '../errors.ts';
-import { allNamespacesFlag, joined, selectorFlags } from '../flags.ts';
+import { allNamespacesFlag, joined, selectorFlags, single } from '../flags.ts';
 import { note } from '../io.ts';
 import { scopeOf, select, type NamedRef } from '../kinds.ts';
 import { paletteFor } from '../output/color.ts';
 import { renderError } from '../output/errors.ts';
 import { printObjects, printTables, type Answer, type PrintOptions } from '../get/print.ts';
+import { checkSortPath } from '../get/sort.ts';
 import { watchObjects, watchTable } from '../get/watch.ts';
 
 const outputs = ['wide', 'yaml', 'json', 'name'] as const;
@@ -55,6 +56,11 @@ export const command = defineCommand({
 
   async run(context, args) {
     const selection = select(args.what);
+    const sortBy = single(args.sortBy, '--sort-by');
+    if (sortBy !== undefined) {
+      if (args.watch) throw usageError('--sort-by and --watch exclude each other');
+      checkSortPath(selection.kind === 'named' ? selection.refs.map((r) => r.def) : selection.defs, sortBy);
+    }
     const connection = await context.connect();
     const list: ListOptions = {
       labelSelector: joined(args.selector),
@@ -65,7 +71,7 @@ export const command = defineCommand({
       output: args.output,
       headers: args.headers,
       showLabels: args.showLabels,
-      sortBy: args.sortBy,
+      sortBy,
       managedFields: args.showManagedFields,
       allNamespaces: args.allNamespaces,
       grouped: selection.grouped,

@@ -4,6 +4,7 @@ import { messageOf } from '../../kit/errors.ts';
 import { defineCommand, type Context } from '../command.ts';
 import { duration, type Connection } from '../connect.ts';
 import { usageError } from '../errors.ts';
+import { joined, single, wholeNumber } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { followLogs } from '../logs/follow.ts';
 import { linesOf, mergeByTime, type LogLine } from '../logs/lines.ts';
@@ -25,7 +26,10 @@ export const command = defineCommand({
     yargs
       .positional('target', { type: 'string', describe: 'NAME, task/NAME, service/NAME or stack/NAME' })
       .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on showing what comes' })
-      .option('tail', { type: 'number', describe: 'Only that many lines from the end of each task' })
+      .option('tail', {
+        type: 'string',
+        describe: 'Only that many lines from the end of each task; -1 or all: every line',
+      })
       .option('since', {
         type: 'string',
         describe: 'Only what is newer: a duration (10m) or a time (RFC 3339)',
@@ -43,13 +47,19 @@ export const command = defineCommand({
       .option('selector', { alias: 'l', type: 'string', describe: 'All tasks with these labels' }),
 
   async run(context, args) {
+    const params: LogParams = {
+      ...tail(single(args.tail, '--tail')),
+      ...since(single(args.since, '--since'), context.clock.now()),
+    };
+    const selector = joined(args.selector);
+    if ((args.target === undefined) === (selector === undefined))
+      throw usageError('name a task or service, or give -l', 'e.g. `orc logs web`');
     const connection = await context.connect();
     const { client, namespace } = connection;
-    const set = await tasksOf(connection, args.target, args.selector, context.signal);
-    const params: LogParams = {
-      ...(args.tail === undefined || args.tail < 0 ? {} : { tailLines: args.tail }),
-      ...(args.since === undefined ? {} : since(args.since, context.clock.now())),
-    };
+    const set: TaskSet =
+      args.target === undefined
+        ? { kind: 'labels', selector: selector ?? '', what: `tasks with ${selector ?? ''}` }
+        : await resolveTasks(client, namespace, args.target, context.signal);
     const print = printer(context, {
       prefix: args.prefix ?? set.kind !== 'task',
       color: args.color,
@@ -75,19 +85,14 @@ export const command = defineCommand({
   },
 });
 
-function tasksOf(
-  { client, namespace }: Connection,
-  target: string | undefined,
-  selector: string | undefined,
-  signal: AbortSignal,
-): Promise<TaskSet> {
-  if ((target === undefined) === (selector === undefined))
-    throw usageError('name a task or service, or give -l', 'e.g. `orc logs web`');
-  if (target !== undefined) return resolveTasks(client, namespace, target, signal);
-  return Promise.resolve({ kind: 'labels', selector: selector ?? '', what: `tasks with ${selector ?? ''}` });
+function tail(text: string | undefined): LogParams {
+  if (text === undefined || text === '-1' || text === 'all') return {};
+  const tailLines = wholeNumber(text, '--tail');
+  return tailLines === undefined ? {} : { tailLines };
 }
 
-function since(text: string, now: number): LogParams {
+function since(text: string | undefined, now: number): LogParams {
+  if (text === undefined) return {};
   if (/^\d{4}-/.test(text)) {
     if (Number.isNaN(Date.parse(text)))
       throw usageError(`--since: "${text}" is not a time`, 'e.g. 10m, or 2030-01-31T12:00:00Z');

@@ -34,6 +34,7 @@ export const command = defineCommand({
 
   async run(context, args) {
     const wishes = wishesOf(args.what, wholeNumber(args.replicas, '--replicas'));
+    const timeoutMs = duration(args.timeout, '--timeout');
     const connection = await context.connect();
     const { client, namespace } = connection;
     const def = resolveKind('service');
@@ -62,7 +63,7 @@ export const command = defineCommand({
     const wait = args.wait ?? context.io.stdoutTty;
     if (!wait || args.dryRun !== 'none') return 0;
     return waitForTargets(context, connection, targets, {
-      timeoutMs: duration(args.timeout, '--timeout'),
+      timeoutMs,
       what: label(def, wishes[0]?.name ?? ''),
     });
   },

@@ -3,6 +3,7 @@ import { waitFor, WaitTimeout } from '../../client/index.ts';
 import { defineCommand } from '../command.ts';
 import { duration } from '../connect.ts';
 import { CliError, usageError } from '../errors.ts';
+import { single } from '../flags.ts';
 import { say } from '../io.ts';
 import { label, scopeOf, selectNamed } from '../kinds.ts';
 
@@ -35,10 +36,11 @@ export const command = defineCommand({
       .option('timeout', { type: 'string', default: '30s', describe: 'Longest wait for each object' }),
 
   async run(context, args) {
-    const { client, namespace } = await context.connect();
-    const wish = parseWish(args.for);
+    const wish = parseWish(single(args.for, '--for') ?? '');
     const timeoutMs = duration(args.timeout, '--timeout');
-    for (const { def, name } of selectNamed(args.what)) {
+    const refs = selectNamed(args.what);
+    const { client, namespace } = await context.connect();
+    for (const { def, name } of refs) {
       const ref = { ...scopeOf(def, namespace), name };
       // What is not there will never meet a condition by itself.
       if (wish.kind === 'condition') await client.get(def.kind, ref, context.signal);
@@ -68,6 +70,8 @@ function parseWish(text: string): Wish {
   const [, type, status] = /^condition=([^=]+)(?:=(.+))?$/i.exec(text) ?? [];
   if (type === undefined)
     throw usageError(`--for=${text} is not understood`, 'write condition=TYPE, create or delete');
+  if (status !== undefined && !/^(true|false|unknown)$/i.test(status))
+    throw usageError(`--for=${text}: a condition is never "${status}"`, 'choose True, False or Unknown');
   return { kind: 'condition', type, status: status ?? 'True' };
 }
 

@@ -46,14 +46,17 @@ export function labelsText(labels: Readonly<Record<string, string>> | undefined)
   return pairs.length === 0 ? '<none>' : pairs.map(([k, v]) => (v === '' ? k : `${k}=${v}`)).join(',');
 }
 
-/** The value at `.metadata.name`, `{.spec.replicas}` or `status.conditions[0].type`. */
-export function valueAt(object: unknown, path: string): unknown {
-  const steps = path
+/** The fields that a path like `.metadata.name`, `{.spec.replicas}` or `status.conditions[0].type` goes through. */
+export const stepsOf = (path: string): readonly string[] =>
+  path
     .replace(/^\{|\}$/g, '')
     .split(/\.|\[(\d+)\]/)
     .filter((step): step is string => step !== undefined && step !== '');
+
+/** The value at a path; see `stepsOf`. */
+export function valueAt(object: unknown, path: string): unknown {
   let value: unknown = object;
-  for (const step of steps) {
+  for (const step of stepsOf(path)) {
     if (typeof value !== 'object' || value === null) return undefined;
     value = (value as Record<string, unknown>)[step];
   }

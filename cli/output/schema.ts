@@ -25,6 +25,22 @@ function objectOf(schema: Schema): Schema | undefined {
   return schema.anyOf?.map(objectOf).find((s) => s !== undefined);
 }
 
+const branchOf = (schema: Schema): Schema => schema.anyOf?.find((s) => s.properties !== undefined) ?? schema;
+
+/** Names of the fields of an object, or of the objects in a list. */
+export const fieldsOf = (schema: Schema): readonly string[] =>
+  schema.items === undefined ? Object.keys(branchOf(schema).properties ?? {}) : fieldsOf(schema.items);
+
+/** The field `step`, or the item of that number; lists, maps and alternatives are looked into. Undefined: none. */
+export function childOf(schema: Schema, step: string): Schema | undefined {
+  if (schema.items !== undefined) return /^\d+$/.test(step) ? schema.items : childOf(schema.items, step);
+  const at = branchOf(schema);
+  if (at['x-kubernetes-preserve-unknown-fields'] === true) return at;
+  return (
+    (Object.hasOwn(at.properties ?? {}, step) ? at.properties?.[step] : undefined) ?? at.additionalProperties
+  );
+}
+
 /** One entry per field, sorted; with `recursive` only names and types, indented. */
 export function fieldList(schema: Schema, options: FieldListOptions, depth = 1): string[] {
   const { recursive, columns, palette } = options;
