@@ -9,7 +9,8 @@ import { followFiles } from '../apply/follow.ts';
 import { scaleWarning } from '../apply/take-over.ts';
 import { load, type Item } from '../manifest/load.ts';
 import { readSources } from '../manifest/sources.ts';
-import { isWaitable, targetOf, waitForTargets } from '../wait/wait.ts';
+import { isWaitable, targetOf } from '../wait/target.ts';
+import { waitForTargets } from '../wait/wait.ts';
 
 export const command = defineCommand({
   positionals: '[files..]',

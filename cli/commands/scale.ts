@@ -5,7 +5,8 @@ import { usageError } from '../errors.ts';
 import { dryRunFlag, waitFlags, wholeNumber } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { kindOf, label, resolveKind, selectNamed, type NamedRef } from '../kinds.ts';
-import { targetOf, waitForTargets, type WaitTarget } from '../wait/wait.ts';
+import { targetOf, type WaitTarget } from '../wait/target.ts';
+import { waitForTargets } from '../wait/wait.ts';
 
 interface Wish {
   readonly name: string;

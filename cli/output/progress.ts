@@ -72,6 +72,8 @@ function tail({ outcome }: TargetView, elapsedMs: number, palette: Palette): str
       return palette.red('failed');
     case 'gone':
       return palette.red('deleted meanwhile');
+    case 'superseded':
+      return palette.red('changed meanwhile');
     case 'waiting':
       return palette.dim(humanDuration(elapsedMs));
   }
@@ -152,7 +154,16 @@ function serviceChanges(target: string, before: ServiceView | undefined, now: Se
   ];
 }
 
-function outcomeLine(target: TargetView): string {
-  const why = target.why === undefined || target.outcome !== 'failed' ? '' : `: ${oneLine(target.why)}`;
-  return `${target.target} ${target.outcome === 'gone' ? 'was deleted meanwhile' : target.outcome}${why}`;
+function outcomeLine({ target, outcome, why }: TargetView): string {
+  switch (outcome) {
+    case 'gone':
+      return `${target} was deleted meanwhile`;
+    case 'superseded':
+      return `${target} was changed meanwhile`;
+    case 'failed':
+      return `${target} failed${why === undefined ? '' : `: ${oneLine(why)}`}`;
+    case 'waiting':
+    case 'converged':
+      return `${target} ${outcome}`;
+  }
 }

@@ -28,8 +28,8 @@ export interface ServiceView {
   readonly why: string | undefined;
 }
 
-/** `gone`: the object was deleted meanwhile. */
-export type Outcome = 'waiting' | 'converged' | 'failed' | 'gone';
+/** `gone`: the object was deleted meanwhile. `superseded`: it was changed by another write than the awaited one. */
+export type Outcome = 'waiting' | 'converged' | 'failed' | 'gone' | 'superseded';
 
 export interface TargetView {
   /** `stack/hello` */

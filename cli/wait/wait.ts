@@ -1,5 +1,5 @@
 /** Waits until services and stacks have converged, showing how it goes. Watches; never polls. */
-import type { Obj, Service, Stack, Task } from '../../api-schemas/index.ts';
+import type { Service, Stack, Task } from '../../api-schemas/index.ts';
 import { startInformer, type Client, type Informer } from '../../client/index.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Context, ExitCode } from '../command.ts';
@@ -9,15 +9,8 @@ import { humanDuration } from '../output/age.ts';
 import { paletteFor } from '../output/color.ts';
 import { renderChanges, renderProgress } from '../output/progress.ts';
 import { redraw } from '../output/redraw.ts';
-import { viewAlone, viewStack, type TargetView } from './observe.ts';
-
-export interface WaitTarget {
-  readonly kind: 'Stack' | 'Service';
-  readonly namespace: string;
-  readonly name: string;
-  /** Of the write that is waited for: an older object does not count. */
-  readonly generation: number;
-}
+import type { TargetView } from './observe.ts';
+import { viewTarget, type WaitTarget } from './target.ts';
 
 export interface WaitOptions {
   readonly timeoutMs: number;
@@ -31,17 +24,7 @@ const redrawEveryMs = 80;
 /** What has just converged must stay so this long: a task that ends at once is Running for a moment, too. */
 const steadyMs = 1000;
 
-export const isWaitable = (object: Obj): object is Service | Stack =>
-  object.kind === 'Stack' || object.kind === 'Service';
-
-export const targetOf = (object: Service | Stack, namespace: string): WaitTarget => ({
-  kind: object.kind,
-  namespace: object.metadata.namespace ?? namespace,
-  name: object.metadata.name,
-  generation: object.metadata.generation ?? 0,
-});
-
-/** 0: all converged. 1: one failed or was deleted. 3: the time is up. 130: interrupted; the work goes on. */
+/** 0: all converged. 1: one failed, was deleted, or was changed by another write. 3: the time is up. 130: interrupted; the work goes on. */
 export async function waitForTargets(
   context: Context,
   { client }: Connection,
@@ -107,7 +90,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 function finish(views: readonly TargetView[], interrupted: boolean, timedOut: boolean): ExitCode | undefined {
   if (interrupted) return 130;
   if (views.every((v) => v.outcome === 'converged')) return 0;
-  if (views.some((v) => v.outcome === 'failed' || v.outcome === 'gone')) return 1;
+  if (views.some((v) => v.outcome !== 'waiting' && v.outcome !== 'converged')) return 1;
   return timedOut ? 3 : undefined;
 }
 
@@ -126,14 +109,22 @@ function lastWords(code: ExitCode, views: readonly TargetView[], what: string, t
       ];
     default: {
       const bad = open.filter((v) => v.outcome !== 'waiting');
-      return [
-        ...bad.map(
-          (v) =>
-            `error: ${v.target} ${v.outcome === 'gone' ? 'was deleted meanwhile' : `failed: ${v.why ?? 'see its conditions'}`}`,
-        ),
-        look,
-      ];
+      return [...bad.map((v) => `error: ${v.target} ${fateOf(v)}`), look];
     }
+  }
+}
+
+function fateOf({ outcome, why }: TargetView): string {
+  switch (outcome) {
+    case 'gone':
+      return 'was deleted meanwhile';
+    case 'superseded':
+      return 'was changed meanwhile by another write: what this command wrote no longer holds';
+    case 'failed':
+      return `failed: ${why ?? 'see its conditions'}`;
+    case 'waiting':
+    case 'converged':
+      return outcome;
   }
 }
 
@@ -210,7 +201,13 @@ function observe(client: Client, targets: readonly WaitTarget[], onChange: () =>
     .filter((i) => i !== undefined);
   return {
     synced: Promise.race([refused, Promise.all(informers.map((i) => i.synced))]),
-    views: () => targets.map((target) => viewTarget(target, spaces.get(target.namespace))),
+    views: () =>
+      targets.map((target) => {
+        const space = spaces.get(target.namespace);
+        const source = target.kind === 'Stack' ? space?.stacks : space?.services;
+        const object = source?.get(target.namespace, target.name);
+        return viewTarget(target, object, space?.services.list() ?? [], space?.tasks.list() ?? []);
+      }),
     stop: () => {
       for (const informer of informers) informer.stop();
     },
@@ -229,18 +226,4 @@ function tasksOf(targets: readonly WaitTarget[]): string | undefined {
   if (kinds.size !== 1) return undefined;
   const key = kinds.has('Stack') ? 'orc.dev/stack' : 'orc.dev/service';
   return `${key} in (${targets.map((t) => t.name).join(',')})`;
-}
-
-function viewTarget(target: WaitTarget, space: Space | undefined): TargetView {
-  const { kind, namespace, name, generation } = target;
-  const object =
-    kind === 'Stack' ? space?.stacks?.get(namespace, name) : space?.services.get(namespace, name);
-  const id = `${kind.toLowerCase()}/${name}`;
-  if (object === undefined || space === undefined)
-    return { target: id, outcome: 'gone', why: undefined, services: [] };
-  const tasks = space.tasks.list();
-  const view =
-    object.kind === 'Stack' ? viewStack(object, space.services.list(), tasks) : viewAlone(object, tasks);
-  const old = (object.metadata.generation ?? 0) < generation;
-  return old ? { ...view, outcome: 'waiting' } : view;
 }

@@ -172,6 +172,17 @@ describe('apply --wait', () => {
     });
   });
 
+  test('ends with 1 when another write takes its place, although that one converges', async () => {
+    const apply = t.start('apply', '-f', t.file('w6.yml', serviceText('w6')), '--wait');
+    await apply.seen('service/w6 0/1 running');
+    await t.cli('apply', '-f', t.file('w6.yml', serviceText('w6', 'web:2')));
+    await t.playService('w6', 1, condition('Ready', 'True', '1 of 1 ready', 2));
+    const { code, err } = await apply.ended;
+    expect(code).toBe(1);
+    expect(err).toContain('error: service/w6 was changed meanwhile by another write');
+    expect(err).toContain('`orc describe service/w6`');
+  });
+
   test('ends with 3 when the time is up', async () => {
     const { code, err } = await t.cli(
       'apply',
