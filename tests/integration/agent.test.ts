@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,6 +99,25 @@ describe('a task', () => {
     expect(status.message).toMatch(/localhost:1\/nowhere:1.*Next try in 1s/s);
   });
 
+  test('whose registry wants credentials says that orc has none, and runs once the image is on the node', async () => {
+    const listening = `require('http').createServer((_, answer) => answer.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end())
+      .listen(5000, '127.0.0.1', () => console.log('listening'))`;
+    const [command = '', ...prefix] = engine.enter;
+    const registry = spawn(command, [...prefix, process.execPath, '-e', listening], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(registry.stdout, 'data');
+    server.add({ name: 'web-1', template: { image: '127.0.0.1:5000/hello:1' } });
+    const { message } = await server.until('the reason is there', () =>
+      server.status('web-1').reason === 'PullAccessDenied' ? server.status('web-1') : undefined,
+    );
+    expect(message).toContain('orc cannot give any yet');
+    expect(message).toContain('`docker pull 127.0.0.1:5000/hello:1`');
+    registry.kill();
+    docker('tag', 'hello:1', '127.0.0.1:5000/hello:1');
+    await server.untilState('web-1', 'Running');
+  });
+
   test('with a mount source that does not exist is Rejected by its reason', async () => {
     server.add({
       name: 'web-1',
@@ -188,6 +209,7 @@ describe('streams', () => {
   test('give logs and run commands with input, output and exit code', async () => {
     server.add({ name: 'web-1' });
     await server.untilState('web-1', 'Running');
+    await server.until('it has written', () => docker('logs', ...containers()).includes('serving'));
     const logs = await server.stream('web-1', { kind: 'logs', follow: false, timestamps: false });
     expect(logs).toMatchObject({ stdout: 'serving\n', end: {} });
     const command = ['sh', '-c', 'cat; echo oops >&2; exit 4'];

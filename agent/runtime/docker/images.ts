@@ -3,7 +3,8 @@ import type { TaskTemplate } from '../../../api-schemas/index.ts';
 import { normalizeImage, shortImage } from '../../../api-schemas/image.ts';
 import { RuntimeError } from '../types.ts';
 import { arch } from './connect.ts';
-import { engineMessage, runtimeError, statusOf } from './errors.ts';
+import { runtimeError, statusOf } from './errors.ts';
+import { pullError } from './pull-errors.ts';
 import { Pulls, type Begin, type Progress } from './pulls.ts';
 
 /** Makes images be there, after a template's pull policy. */
@@ -55,7 +56,6 @@ export class Images {
     say: (message: string) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const doing = `pulling ${shortImage(image)}`;
     say(`Pulling ${shortImage(image)}`);
     try {
       const docker = await this.#docker();
@@ -65,12 +65,7 @@ export class Images {
       });
       await follow(stream, say);
     } catch (error) {
-      const mapped = runtimeError(error, doing);
-      if (mapped.kind === 'EngineUnavailable') throw mapped;
-      const why = mapped.reason === 'DiskFull' ? mapped.message : `${doing}: ${engineMessage(error)}`;
-      throw new RuntimeError('ImagePullFailed', 'ImagePullFailed', `${why}.`.replace(/\.\.$/, '.'), {
-        cause: error,
-      });
+      throw pullError(error, image, platform);
     }
   }
 }
