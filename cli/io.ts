@@ -36,6 +36,29 @@ export function processIo(): Io {
   };
 }
 
+const draining = new WeakMap<Writable, Promise<void>>();
+
+/**
+ * Resolves when the stream takes more: at once, unless its reader is behind. What prints without an end awaits it
+ * after each piece, so that a slow reader slows the source instead of filling the memory. One wait is shared by
+ * all who print.
+ */
+export function taking(stream: Writable): Promise<void> {
+  if (!stream.writableNeedDrain || stream.destroyed) return Promise.resolve();
+  const waiting = draining.get(stream);
+  if (waiting !== undefined) return waiting;
+  const drained = new Promise<void>((resolve) => {
+    const done = (): void => {
+      draining.delete(stream);
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done);
+  });
+  draining.set(stream, drained);
+  return drained;
+}
+
 /** Writes one line to stdout. */
 export const say = (io: Io, line = ''): void => void io.stdout.write(`${line}\n`);
 /** Writes one line to stderr: what is not the answer itself. */

@@ -2,7 +2,7 @@ import type { Event } from '../../api-schemas/index.ts';
 import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
 import { allNamespacesFlag, joined, single } from '../flags.ts';
-import { note, say } from '../io.ts';
+import { note, say, taking } from '../io.ts';
 import { parseRef } from '../kinds.ts';
 import { eventAge, lastSeen } from '../output/describe.ts';
 import { tableWriter } from '../output/table.ts';
@@ -62,6 +62,7 @@ export const command = defineCommand({
     for await (const change of client.watch('Event', scope)) {
       if (change.type === 'SYNC') print(change.items.filter(wanted));
       else if (change.type === 'ADDED' || change.type === 'MODIFIED') print([change.object].filter(wanted));
+      await taking(io.stdout);
     }
   },
 });

@@ -1,16 +1,14 @@
-import type { Task } from '../../api-schemas/index.ts';
 import type { LogParams } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { defineCommand, type Context } from '../command.ts';
 import { duration, type Connection } from '../connect.ts';
 import { usageError } from '../errors.ts';
 import { joined, single, wholeNumber } from '../flags.ts';
-import { note, say } from '../io.ts';
+import { note } from '../io.ts';
 import { followLogs } from '../logs/follow.ts';
 import { linesOf, mergeByTime, type LogLine } from '../logs/lines.ts';
+import { printer, type Printer } from '../logs/print.ts';
 import { hasContainer } from '../logs/tasks.ts';
-import { stableColor } from '../output/color.ts';
-import { pad } from '../output/text.ts';
 import { listTasks, resolveTasks, type TaskSet } from '../tasks.ts';
 
 export const command = defineCommand({
@@ -60,7 +58,7 @@ export const command = defineCommand({
       args.target === undefined
         ? { kind: 'labels', selector: selector ?? '', what: `tasks with ${selector ?? ''}` }
         : await resolveTasks(client, namespace, args.target, context.signal);
-    const print = printer(context, {
+    const print = printer(context.io, {
       prefix: args.prefix ?? set.kind !== 'task',
       color: args.color,
       timestamps: args.timestamps,
@@ -132,7 +130,7 @@ async function showAll(
       },
     ),
   }));
-  for await (const { tag, line } of mergeByTime(sources)) print.line(tag, line);
+  for await (const { tag, line } of mergeByTime(sources)) await print.line(tag, line);
   return failed ? 1 : 0;
 }
 
@@ -145,27 +143,4 @@ async function* read(
   } catch (error) {
     onProblem(messageOf(error));
   }
-}
-
-interface Printer {
-  /** Makes room for the task's name, so that lines stay aligned. */
-  know(task: Task): void;
-  line(task: Task, line: LogLine): void;
-}
-
-function printer(
-  { io }: Context,
-  options: { prefix: boolean; color: boolean; timestamps: boolean },
-): Printer {
-  let names = 0;
-  return {
-    know(task) {
-      names = Math.max(names, task.metadata.name.length);
-    },
-    line({ metadata: { name } }, { time, text }) {
-      const paint = options.color && io.color ? stableColor(name) : (plain: string) => plain;
-      const prefix = options.prefix ? `${paint(`${pad(name, names)} |`)} ` : '';
-      say(io, `${prefix}${options.timestamps && time !== '' ? `${time} ` : ''}${text}`);
-    },
-  };
 }

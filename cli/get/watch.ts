@@ -2,7 +2,7 @@
 import type { Obj } from '../../api-schemas/index.ts';
 import type { KindDef } from '../kinds.ts';
 import type { Client, ListOptions, TableColumn, TableRow } from '../../client/index.ts';
-import { say, type Io } from '../io.ts';
+import { say, taking, type Io } from '../io.ts';
 import { label } from '../kinds.ts';
 import { headerOf, keyOfRow, rowOf } from '../output/rows.ts';
 import { tableWriter } from '../output/table.ts';
@@ -33,6 +33,7 @@ export async function watchTable(
     const rows = fresh.map((row) => rowOf(columns, row, format));
     for (const line of writer.rows(header ? [headerOf(columns, format), ...rows] : rows)) say(io, line);
     header = false;
+    await taking(io.stdout);
   }
 }
 
@@ -57,5 +58,6 @@ export async function watchObjects(
   for await (const event of client.watch(def.kind, list)) {
     if (event.type === 'SYNC') event.items.forEach(print);
     else if (event.type !== 'BOOKMARK') print(event.object);
+    await taking(io.stdout);
   }
 }

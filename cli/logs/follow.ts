@@ -14,7 +14,8 @@ export interface FollowOptions {
   readonly selector: { readonly labelSelector?: string; readonly fieldSelector?: string };
   readonly params: LogParams;
   readonly signal: AbortSignal;
-  readonly onLine: (task: Task, line: LogLine) => void;
+  /** The next line of the task is read when this has resolved. */
+  readonly onLine: (task: Task, line: LogLine) => Promise<void>;
   readonly onTask: (task: Task) => void;
   readonly onProblem: (task: Task, message: string) => void;
   /** Ends by itself once no task is left to follow (a single task). */
@@ -76,7 +77,7 @@ async function follow(
       const stream = await client.logs(ref, { ...ask, follow: true, timestamps: true }, signal);
       complained = false;
       for await (const line of linesOf(stream)) {
-        if (shown.isNew(line)) onLine(task, line);
+        if (shown.isNew(line)) await onLine(task, line);
       }
       const now = current();
       if (now === undefined || isFinished(now)) return;
