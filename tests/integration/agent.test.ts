@@ -272,11 +272,12 @@ describe('the agent', () => {
     expect(containers()).toHaveLength(2);
     others.delete('other-1');
     await others.until('it is gone', () => others.tasks.size === 0);
+    const networks = (): string[] => docker('network', 'ls', '--format', '{{.Name}}').match(/^orc-/gm) ?? [];
+    await others.until('its network is gone, and no other', () => networks().length === 1);
     await other.close();
     rmSync(`${dataDir}-2`, { recursive: true, force: true });
     expect(server.status('web-1').state).toBe('Running');
     expect(containers()).toHaveLength(1);
-    expect(docker('network', 'ls', '--format', '{{.Name}}').match(/^orc-/gm)).toHaveLength(1);
   });
 
   test('keeps tasks as they are while the engine is away, and takes up what survived', async () => {

@@ -1,11 +1,9 @@
 import type { DeviceRequest, Healthcheck, Port, TaskTemplate } from '../../../api-schemas/index.ts';
 import { parseBytes, parseDuration } from '../../../api-schemas/units.ts';
 import type { ContainerSpec } from '../types.ts';
+import { defined, type Body } from './body.ts';
 import { resourceConfig } from './container-resources.ts';
 import { mountConfig } from './mounts.ts';
-
-/** JSON value of the Engine API; keys that are undefined are not sent. */
-export type Body = Readonly<Record<string, unknown>>;
 
 /**
  * Maps a container spec to the body of `POST /containers/create`. Pure. Every field of the template has its place here;
@@ -144,9 +142,4 @@ function bindings(ports: readonly Port[]): Body | undefined {
       HostPort: port.published ? String(port.published) : '',
     });
   return byTarget;
-}
-
-/** The object without its undefined values, so that they are not sent. */
-export function defined(object: Body): Body {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }

@@ -1,6 +1,6 @@
 import type { Mount } from '../../../api-schemas/index.ts';
 import { parseBytes } from '../../../api-schemas/units.ts';
-import { defined, type Body } from './container-config.ts';
+import { defined, type Body } from './body.ts';
 
 /** One mount as the Engine API's `HostConfig.Mounts` has it, with every option. */
 export function mountConfig(m: Mount): Body {
