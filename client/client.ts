@@ -31,6 +31,14 @@ const listQuery = ({ labelSelector, fieldSelector }: t.ListOptions): Query => ({
   fieldSelector,
 });
 
+/** A watch names the columns once; after that they are null, as in Kubernetes. */
+const laterTable = (object: unknown): t.Table => {
+  const table = object as Omit<t.Table, 'columnDefinitions'> & {
+    columnDefinitions: t.Table['columnDefinitions'] | null;
+  };
+  return { ...table, columnDefinitions: table.columnDefinitions ?? [] };
+};
+
 /**
  * The API, typed. All calls throw ApiError when the server refuses and ConnectionError when no server is
  * reached. Needs `close()` at the end, or idle connections keep the process alive for some seconds.
@@ -196,7 +204,7 @@ export class Client {
     };
     for await (const event of watchRaw(this.transport, source, options)) {
       if (event.type === 'SYNC') yield { type: 'SYNC', table: event.list as t.Table };
-      else if (event.type !== 'BOOKMARK') yield { type: event.type, table: event.object as t.Table };
+      else if (event.type !== 'BOOKMARK') yield { type: event.type, table: laterTable(event.object) };
     }
   }
 

@@ -6,12 +6,12 @@ import type { Connection } from '../connect.ts';
 import { usageError } from '../errors.ts';
 import { allNamespacesFlag, joined, selectorFlags, single } from '../flags.ts';
 import { note } from '../io.ts';
-import { scopeOf, select, type NamedRef } from '../kinds.ts';
+import { scopeOf, select, type NamedRef, type Selection } from '../kinds.ts';
 import { paletteFor } from '../output/color.ts';
 import { renderError } from '../output/errors.ts';
 import { printObjects, printTables, type Answer, type PrintOptions } from '../get/print.ts';
 import { checkSortPath } from '../get/sort.ts';
-import { watchObjects, watchTable } from '../get/watch.ts';
+import { watchObjects, watchTables } from '../get/watch.ts';
 
 const outputs = ['wide', 'yaml', 'json', 'name'] as const;
 
@@ -23,6 +23,7 @@ export const command = defineCommand({
     ['orc get services,tasks -o wide', 'Two kinds, with more columns'],
     ['orc get task/web-1-x2f5k -o yaml', 'One object, whole'],
     ['orc get tasks -l orc.dev/service=web -w', 'Tasks of a service, and what happens to them'],
+    ['orc get services,tasks -w', 'Two kinds, and what happens to both'],
     ['orc get all -A', 'Everything, in all namespaces'],
   ],
   epilog: '`orc api-resources` lists the kinds and their short names.',
@@ -61,6 +62,8 @@ export const command = defineCommand({
       if (args.watch) throw usageError('--sort-by and --watch exclude each other');
       checkSortPath(selection.kind === 'named' ? selection.refs.map((r) => r.def) : selection.defs, sortBy);
     }
+    const selects = args.selector !== undefined || args.fieldSelector !== undefined || args.allNamespaces;
+    if (selection.kind === 'named' && selects) throw usageError('names exclude -l, --field-selector and -A');
     const connection = await context.connect();
     const list: ListOptions = {
       labelSelector: joined(args.selector),
@@ -77,9 +80,8 @@ export const command = defineCommand({
       grouped: selection.grouped,
       isList: selection.kind === 'all-of' || selection.refs.length > 1,
     };
-    if (args.watch) return watch(context, connection, selectOne(selection), list, options);
+    if (args.watch) return watch(context, connection, selection, list, options);
     if (selection.kind === 'named') {
-      if (list.labelSelector !== undefined || args.allNamespaces) throw usageError('names exclude -l and -A');
       return getNamed(context, connection, selection.refs, options, args.ignoreNotFound);
     }
     const answers: Answer[] = [];
@@ -163,41 +165,29 @@ async function getNamed(
   return errors.length > 0 ? 1 : 0;
 }
 
-interface One {
-  readonly def: KindDef;
-  readonly name: string | undefined;
-}
-
-function selectOne(selection: ReturnType<typeof select>): One {
-  const all: readonly One[] =
-    selection.kind === 'named' ? selection.refs : selection.defs.map((def) => ({ def, name: undefined }));
-  const [one] = all;
-  if (one === undefined || all.length > 1)
-    throw usageError('--watch follows one kind or one object at a time');
-  return one;
-}
-
 /** Follows until interrupted. */
 async function watch(
-  context: Context,
+  { io, signal }: Context,
   connection: Connection,
-  { def, name }: One,
-  list: ListOptions,
+  selection: Selection,
+  { signal: _, ...list }: ListOptions,
   options: PrintOptions,
 ): Promise<number> {
-  const fields = [list.fieldSelector, name === undefined ? undefined : `metadata.name=${name}`].filter(
-    (f) => f !== undefined,
-  );
-  const scope: ListOptions = {
-    ...list,
-    ...namespaceOf(connection, def, options),
-    ...(fields.length === 0 ? {} : { fieldSelector: fields.join(',') }),
-  };
+  const { client, namespace } = connection;
+  const sources =
+    selection.kind === 'all-of'
+      ? selection.defs.map((def) => ({ def, list: { ...list, ...namespaceOf(connection, def, options) } }))
+      : selection.refs.map(({ def, name }) => ({
+          def,
+          list: { ...scopeOf(def, namespace), fieldSelector: `metadata.name=${name}` },
+        }));
   // A name that is not there is an error before it is a wait.
-  if (name !== undefined)
-    await connection.client.get(def.kind, { ...scopeOf(def, connection.namespace), name }, context.signal);
-  if (isTable(options)) await watchTable(context.io, connection.client, def, scope, options);
-  else await watchObjects(context.io, connection.client, def, scope, options);
-  context.signal.throwIfAborted();
+  if (selection.kind === 'named') {
+    for (const { def, name } of selection.refs)
+      await client.get(def.kind, { ...scopeOf(def, namespace), name }, signal);
+  }
+  const follow = isTable(options) ? watchTables : watchObjects;
+  await follow(io, client, sources, { ...options, signal });
+  signal.throwIfAborted();
   return 0;
 }

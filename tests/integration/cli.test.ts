@@ -1,6 +1,7 @@
 /** The CLI against a real API server on a real etcd; the test plays the controllers. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Service } from '../../api-schemas/index.ts';
+import type { Ran } from '../../cli/testing.ts';
 import { condition, serviceText, stackText, startTestCli, type TestCli } from './cli-harness.ts';
 
 let t: TestCli;
@@ -55,9 +56,60 @@ describe('get', () => {
     await watch.seen('get-a');
     await t.playService('get-a', 1, condition('Ready', 'True', ''));
     await watch.seen('1/1');
+    await t.cli('apply', '-f', t.file('get-a.yml', serviceText('get-a', 'web:7')));
+    await watch.seen('web:7');
     const { code, out } = await watch.stop();
     expect(code).toBeUndefined();
     expect(out.split('\n').filter((line) => line.startsWith('NAME'))).toHaveLength(1);
+  });
+});
+
+describe('get -w of several kinds', () => {
+  /** What came after the first `lines` lines. */
+  const since = (out: string, lines: number): readonly string[] => out.split('\n').slice(lines, -1);
+
+  test('begins with each kind in order, then shows changes of each under its own column names', async () => {
+    await t.cli('apply', '-f', t.file('many.yml', serviceText('many')));
+    const service = t.stored('many');
+    if (service === undefined) throw new Error('not stored');
+    const task = await t.playTask(service, 1, { state: 'Preparing' });
+    const watch = t.start('get', 'tasks,services', '-l', 'watched=yes', '-w');
+    const mark = (kind: string, name: string): Promise<Ran> => t.cli('label', kind, name, 'watched=yes');
+    await mark('service', 'many');
+    await watch.seen('service/many');
+    await mark('task', task.metadata.name);
+    await watch.seen(`task/${task.metadata.name}`);
+    await t.playService('many', 1, condition('Ready', 'True', ''));
+    await watch.seen('1/1');
+    const { out } = await watch.stop();
+    expect(since(out, 0).map((line) => line.split(/ +/)[0])).toEqual([
+      ...['NAME', 'service/many', ''],
+      ...['NAME', `task/${task.metadata.name}`, ''],
+      ...['NAME', 'service/many'],
+    ]);
+    expect(since(out, 0)[0]).toContain('REPLICAS');
+    expect(since(out, 3)[0]).toContain('RESTARTS');
+
+    const again = t.start('get', 'tasks,services', '-l', 'watched=yes', '-w');
+    await again.seen('service/many');
+    const present = (await again.stop()).out;
+    expect(present).toMatch(/^NAME .*\ntask\/many-.*\n\nNAME .*\nservice\/many .*\n$/);
+    expect((await t.cli('get', 'tasks,services', '-l', 'watched=yes')).out).toBe(present);
+  });
+
+  test('follows several objects of one kind in one table', async () => {
+    const watch = t.start('get', 'svc', 'get-a', 'get-b', '-w', '-o', 'wide');
+    await watch.seen('get-b');
+    await t.playService('get-b', 1, condition('Ready', 'True', ''));
+    await watch.seen(/get-b .* 1\/1/);
+    const { out } = await watch.stop();
+    expect(since(out, 0).map((line) => line.split(/ +/)[0])).toEqual(['NAME', 'get-a', 'get-b', 'get-b']);
+  });
+
+  test('ends at once when one of them cannot be followed', async () => {
+    const { code, err } = await t.cli('get', 'services,tasks', '--field-selector', 'spec.nope=1', '-w');
+    expect(code).toBe(1);
+    expect(err).toContain('spec.nope');
   });
 });
 
