@@ -13,6 +13,7 @@ import type { Api, Limits, Listening, RunningServer, ServerOptions } from './typ
 import { createEncoder } from './watch/encode.ts';
 
 export { createRecorder, type EventText, type RecordEvent, type RecorderOptions } from './events.ts';
+export { createTracker } from './resources/track.ts';
 export type { Identity, Limits, RunningServer, ServerOptions, Sessions, Streams } from './types.ts';
 
 const defaults: Limits = {

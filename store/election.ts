@@ -116,7 +116,7 @@ async function claim(
     const result = await parts.writer.submit({ key, expect: 0, value: storedForm(object), lease: lease.id });
     await parts.cache.waitFor(result.revision);
     if (result.committed && !lease.lost.aborted) {
-      const fence = { key, createRevision: result.revision };
+      const fence = { key, createRevision: result.revision, manager: managerOf(name) };
       return lead(parts, name, identity, lease, fence, object.metadata.uid ?? '');
     }
   } catch (error) {
@@ -126,6 +126,9 @@ async function claim(
   await lease.revoke();
   return undefined;
 }
+
+/** Controllers are field managers by their own names: `controller-rollout` writes as `orc-rollout`. */
+const managerOf = (name: string): string => `orc-${name.replace(/^controller-/, '')}`;
 
 function lead(
   parts: ElectionParts,

@@ -9,7 +9,7 @@ import { holdLease, type HeldLease, type HoldLeaseOptions } from './held-lease.t
 import { Maintenance, type StorageHealth } from './maintenance.ts';
 import { EtcdRegistry } from './registry.ts';
 import { ConsistentReads } from './sync.ts';
-import type { Cache, Registry } from './types.ts';
+import type { Cache, Registry, Track } from './types.ts';
 import { Writer, type WriterCounters } from './writer.ts';
 
 export interface OpenOptions extends ConnectOptions {
@@ -21,6 +21,8 @@ export interface OpenOptions extends ConnectOptions {
   readonly retentionMs?: number;
   /** How often etcd's size and alarms are looked at. Default 15 000 ms. */
   readonly maintenanceMs?: number;
+  /** Notes who wrote which field; see `Track`. */
+  readonly track?: Track;
   readonly writer?: { readonly maxOps?: number; readonly maxInFlight?: number; readonly timeoutMs?: number };
 }
 
@@ -110,7 +112,12 @@ export async function openStore(options: OpenOptions, signal?: AbortSignal): Pro
   return {
     campaign: (name, campaignOptions) => campaign(parts, name, campaignOptions),
     holdLease: (name, holdOptions) => holdLease(parts, name, holdOptions),
-    registry: new EtcdRegistry({ cache, writer, clock }),
+    registry: new EtcdRegistry({
+      cache,
+      writer,
+      clock,
+      ...(options.track === undefined ? {} : { track: options.track }),
+    }),
     cache,
     writer,
     connection,

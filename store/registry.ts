@@ -14,13 +14,15 @@ import {
 } from './errors.ts';
 import { keyOf, refOf } from './keys.ts';
 import { checkPreconditions, finalizersFor, nextVersion, sameObject, storedForm } from './object.ts';
-import type { Cache, ObjectRef, Registry, RemoveOptions, WriteOptions, WriteResult } from './types.ts';
+import type { Cache, ObjectRef, Registry, RemoveOptions, Track, WriteOptions, WriteResult } from './types.ts';
 import type { Writer } from './writer.ts';
 
 export interface RegistryOptions {
   readonly cache: Cache;
   readonly writer: Pick<Writer, 'submit'>;
   readonly clock: Clock;
+  /** Absent: nobody's fields are tracked. */
+  readonly track?: Track;
 }
 
 type Attempt<T> =
@@ -35,18 +37,20 @@ export class EtcdRegistry implements Registry {
   readonly cache: Cache;
   readonly #writer: Pick<Writer, 'submit'>;
   readonly #clock: Clock;
+  readonly #track: Track | undefined;
 
-  constructor({ cache, writer, clock }: RegistryOptions) {
+  constructor({ cache, writer, clock, track }: RegistryOptions) {
     this.cache = cache;
     this.#writer = writer;
     this.#clock = clock;
+    this.#track = track;
   }
 
   async create<T extends Obj>(object: T, options: WriteOptions = {}): Promise<T> {
     const { generateName } = object.metadata;
     const name =
       object.metadata.name || (generateName === undefined ? '' : generateName + randomUUID().slice(-5));
-    const next: T = {
+    const made: T = {
       ...object,
       metadata: {
         ...object.metadata,
@@ -58,6 +62,7 @@ export class EtcdRegistry implements Registry {
         deletionGracePeriodSeconds: undefined,
       },
     };
+    const next = this.#tracked(undefined, made, options);
     const ref = refOf(next);
     const result = await this.#write(ref, 0, next, options);
     if (result.committed) return this.#written(next, result.revision);
@@ -126,8 +131,9 @@ export class EtcdRegistry implements Registry {
   async #replace<T extends Obj>(current: T, wanted: T, options: WriteOptions): Promise<Attempt<T>> {
     const ref = refOf(current);
     checkPreconditions(ref, current, wanted.metadata.uid === undefined ? {} : { uid: wanted.metadata.uid });
-    const next = nextVersion(current, wanted);
-    if (sameObject(current, next)) return { done: true, object: current };
+    const untracked = nextVersion(current, wanted);
+    if (sameObject(current, untracked)) return { done: true, object: current };
+    const next = this.#tracked(current, untracked, options);
     const deleting = current.metadata.deletionTimestamp !== undefined;
     const finalizers = next.metadata.finalizers ?? [];
     const added = finalizers.filter((f) => current.metadata.finalizers?.includes(f) !== true);
@@ -143,6 +149,11 @@ export class EtcdRegistry implements Registry {
     if (result.why === 'fenced') return { done: false, error: fenced(ref), revision: result.revision };
     const error = result.current === undefined ? notFound(ref) : modified(ref);
     return { done: false, error, revision: result.revision };
+  }
+
+  #tracked<T extends Obj>(live: T | undefined, next: T, { manager, fence }: WriteOptions): T {
+    const who = manager ?? fence?.manager;
+    return who === undefined || this.#track === undefined ? next : this.#track(live, next, who);
   }
 
   /**

@@ -5,6 +5,8 @@ import type { KindName, Obj, ObjOf } from '../api-schemas/index.ts';
 export interface Fence {
   readonly key: string;
   readonly createRevision: number;
+  /** Field manager of what is written with it, unless the write names another. */
+  readonly manager?: string;
 }
 
 /** One compare-and-put (or compare-and-delete) of one key. */
@@ -114,7 +116,15 @@ export interface WriteOptions {
   readonly fence?: Fence;
   /** etcd lease the object goes away with. */
   readonly lease?: string;
+  /** Whom `metadata.managedFields` names for what this write changes. Default: the fence's. */
+  readonly manager?: string;
 }
+
+/**
+ * `next`, about to replace `live` (absent: created), with the fields that `manager` changes noted as its own.
+ * Pure. Which kinds are tracked is its own affair.
+ */
+export type Track = <T extends Obj>(live: Obj | undefined, next: T, manager: string) => T;
 
 /**
  * Objects in, objects out, over the group-commit writer and the cache. Fills uid, creationTimestamp and

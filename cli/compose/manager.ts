@@ -42,7 +42,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
   const [
     { ensurePki, keepPki },
-    { startServer, createRecorder },
+    { startServer, createRecorder, createTracker },
     { createGateway },
     { startControllers },
     store,
@@ -64,7 +64,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
     const pki = await ensure();
-    const opened = await openEtcd(options, pki, store, closers);
+    const opened = await openEtcd(options, pki, createTracker(systemClock), store, closers);
     const serverName = nodeName;
     const lease = opened.holdLease(`server-${serverName}`, { identity: serverName });
     closers.push(() => lease.close());
@@ -142,6 +142,7 @@ const hasOwnEtcd = ({ etcdEndpoints = [] }: ManagerOptions): boolean => etcdEndp
 async function openEtcd(
   options: ManagerOptions,
   pki: Pki,
+  track: StoreRoom.Track,
   { openStore, superviseEtcd }: typeof StoreRoom,
   closers: (() => Promise<unknown>)[],
 ): Promise<StoreRoom.Store> {
@@ -158,7 +159,7 @@ async function openEtcd(
     };
     const tls = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
     const opened = await openStore(
-      { endpoints, logger, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) },
+      { endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) },
       signal,
     );
     closers.push(() => opened.close());
@@ -174,6 +175,7 @@ async function openEtcd(
     {
       endpoints: etcd.endpoints,
       logger,
+      track,
       tls: etcdClientTls(pki),
     },
     signal,

@@ -8,6 +8,9 @@ import type { Api } from '../types.ts';
 
 export const protectedNamespaces: readonly string[] = ['default', 'orc-system'];
 
+/** Field manager of what the server itself writes. */
+const by = { manager: 'orc-server' } as const;
+
 /** Throws 404 when the object's namespace is missing, 403 when it is on its way out. */
 export function checkNamespace(api: Api, def: AnyKindDef, { metadata }: Obj): void {
   const namespace = metadata.namespace ?? '';
@@ -33,7 +36,7 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
       status: { phase: 'Active' },
     };
     try {
-      await registry.create(namespace);
+      await registry.create(namespace, by);
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
     }
@@ -43,10 +46,13 @@ export async function ensureNamespaces(registry: Registry): Promise<void> {
 /** Says on the namespace that it is on its way out. */
 export async function markTerminating(registry: Registry, name: string): Promise<void> {
   try {
-    await registry.modify<Namespace>({ kind: 'Namespace', namespace: '', name }, (current) =>
-      current.metadata.deletionTimestamp === undefined || current.status?.phase === 'Terminating'
-        ? undefined
-        : { ...current, status: { ...current.status, phase: 'Terminating' } },
+    await registry.modify<Namespace>(
+      { kind: 'Namespace', namespace: '', name },
+      (current) =>
+        current.metadata.deletionTimestamp === undefined || current.status?.phase === 'Terminating'
+          ? undefined
+          : { ...current, status: { ...current.status, phase: 'Terminating' } },
+      by,
     );
   } catch (error) {
     if (!isNotFound(error)) throw error;

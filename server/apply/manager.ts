@@ -3,7 +3,7 @@
  *
  * - What identifies an object is owned by nobody.
  * - An entry's time moves only when its operation changed something.
- * - Objects that nobody tracks yet (made by a controller) start to be tracked with the first apply; what they
+ * - Objects that nobody tracks yet (made before their kind was tracked) start to be tracked with the first apply; what they
  *   hold then belongs to `before-first-apply`.
  * - Of more than ten update managers the oldest are merged into `ancient-changes`.
  */

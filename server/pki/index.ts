@@ -1,3 +1,9 @@
-export { issueCertificate, generateKey, type CertificateRequest, type KeyedCertificate } from './issue.ts';
+export {
+  issueCertificate,
+  generateKey,
+  selfSign,
+  type CertificateRequest,
+  type KeyedCertificate,
+} from './issue.ts';
 export { ensurePki, PkiError, type Credentials, type Pki } from './pki.ts';
 export { keepPki, type KeepPkiOptions, type PkiKeeper } from './renew.ts';

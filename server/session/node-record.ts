@@ -3,6 +3,9 @@ import type { Node, NodeStatus } from '../../api-schemas/index.ts';
 import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
 import type { Registry } from '../../store/types.ts';
 
+/** Field manager of what a node says of itself. */
+const by = { manager: 'orc-gateway' } as const;
+
 /** What the Node object says of its session; `server` and `id` are empty while there is none. */
 export type SessionState = NonNullable<NodeStatus['session']>;
 
@@ -39,8 +42,10 @@ export async function writeNode(
   const ref = { kind: 'Node', namespace: '', name } as const;
   while (isOpen()) {
     try {
-      await registry.modify<Node>(ref, (current) =>
-        isOpen() ? nextNode(current, described, state) : undefined,
+      await registry.modify<Node>(
+        ref,
+        (current) => (isOpen() ? nextNode(current, described, state) : undefined),
+        by,
       );
       return;
     } catch (error) {
@@ -50,7 +55,7 @@ export async function writeNode(
     const metadata = { name, ...(Object.keys(labels).length === 0 ? {} : { labels }) };
     const bare: Node = { apiVersion: 'orc.dev/v1', kind: 'Node', metadata, spec: {} };
     try {
-      await registry.create<Node>(nextNode(bare, described, state) ?? bare);
+      await registry.create<Node>(nextNode(bare, described, state) ?? bare, by);
       return;
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
@@ -66,8 +71,10 @@ export async function clearSession(
   ended: SessionState,
 ): Promise<void> {
   try {
-    await registry.modify<Node>({ kind: 'Node', namespace: '', name }, (current) =>
-      current.status?.session?.id === id ? nextNode(current, undefined, ended) : undefined,
+    await registry.modify<Node>(
+      { kind: 'Node', namespace: '', name },
+      (current) => (current.status?.session?.id === id ? nextNode(current, undefined, ended) : undefined),
+      by,
     );
   } catch (error) {
     if (!isNotFound(error)) throw error;

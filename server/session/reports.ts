@@ -77,12 +77,16 @@ export class Reports {
     const { namespace, name } = report;
     const object = `Task/${namespace}/${name}`;
     try {
-      await registry.modify<Task>({ kind: 'Task', namespace, name }, (current) => {
-        const why = refusal(current, node, report);
-        if (why !== undefined)
-          log.warn({ object, node, why }, 'Report refused: the task is not of this node');
-        return nextTask(current, node, report);
-      });
+      await registry.modify<Task>(
+        { kind: 'Task', namespace, name },
+        (current) => {
+          const why = refusal(current, node, report);
+          if (why !== undefined)
+            log.warn({ object, node, why }, 'Report refused: the task is not of this node');
+          return nextTask(current, node, report);
+        },
+        { manager: 'orc-gateway' },
+      );
       return false;
     } catch (error) {
       if (isNotFound(error)) return false;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
-import { startServer } from '../../server/index.ts';
+import { createTracker, startServer } from '../../server/index.ts';
 import { ensurePki, generateKey, issueCertificate, type Pki } from '../../server/pki/index.ts';
 import type { Limits, ServerOptions } from '../../server/types.ts';
 import { openStore, type OpenOptions, type Store } from '../../store/index.ts';
@@ -77,6 +77,7 @@ export async function startTestApi({
   const store = await openStore({
     endpoints: etcd.endpoints,
     logger: silentLogger,
+    track: createTracker(systemClock),
     ...(ring === undefined ? {} : { ring }),
   });
   const server = await startServer({

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Service } from '../../api-schemas/index.ts';
 import { startTestApi, type Answer, type TestApi } from './api-harness.ts';
 
 let api: TestApi;
@@ -365,6 +366,40 @@ describe('server-side apply', () => {
       fieldsV1: { 'f:status': { 'f:ready': {} } },
     });
     expect(status.body.spec.image).toBe('web:1');
+  });
+});
+
+describe('field managers of controllers', () => {
+  test('an apply that changes what a controller wrote is told which controller', async () => {
+    const { store } = api;
+    const { fence, resign } = await store.campaign('controller-stack', { identity: 'test' });
+    const made = service('made', { replicas: 2 }, { namespace: 'default' }) as Service;
+    const written = await store.registry.create<Service>(made, { fence });
+    await store.registry.update<Service>(
+      { ...written, status: { ready: 1 } },
+      { fence, manager: 'orc-replicas' },
+    );
+    const { metadata } = (await api.ask('GET', `${services}/made`)).body;
+    const who = (metadata.managedFields as readonly { manager: string; subresource?: string }[]).map(
+      ({ manager, subresource = '' }) => `${manager} ${subresource}`.trim(),
+    );
+    expect(who.sort()).toEqual(['orc-replicas status', 'orc-stack']);
+    const refused = await apply(`${services}/made`, 'me', service('made', { replicas: 3 }));
+    expect(refused.code).toBe(409);
+    expect(refused.body.message).toContain('conflict with "orc-stack"');
+    expect(refused.body.details.causes[0].field).toBe('.spec.replicas');
+    // Once the controller writes the field again, it is the controller's again.
+    expect(
+      (await apply(`${services}/made`, 'me', service('made', { replicas: 3 }), '&force=true')).code,
+    ).toBe(200);
+    await store.registry.modify<Service>(
+      { kind: 'Service', namespace: 'default', name: 'made' },
+      (current) => ({ ...current, spec: { ...current.spec, replicas: 4 } }),
+      { fence },
+    );
+    const again = await apply(`${services}/made`, 'me', service('made', { replicas: 3 }));
+    expect(again.body.message).toContain('conflict with "orc-stack"');
+    await resign();
   });
 });
 
