@@ -1,4 +1,5 @@
 /** The kinds orc knows. A new kind is a folder and a line here. */
+import { clusterKind } from './cluster/index.ts';
 import { endpointsKind } from './endpoints/index.ts';
 import { eventKind } from './event/index.ts';
 import type { KindDef } from './kind.ts';
@@ -21,6 +22,7 @@ const defs: { readonly [K in KindName]: KindDef<K> } = {
   Namespace: namespaceKind,
   Event: eventKind,
   Lease: leaseKind,
+  Cluster: clusterKind,
 };
 
 /** A definition whose kind is not known at compile time; its functions take any object of that kind. */

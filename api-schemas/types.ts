@@ -1,4 +1,5 @@
 /** Objects of the API as they travel and are stored. The types are generated from the schemas (`npm run generate`). */
+import type { Cluster } from './cluster/types.ts';
 import type { Endpoints } from './endpoints/types.ts';
 import type { Event } from './event/types.ts';
 import type { Lease } from './lease/types.ts';
@@ -21,9 +22,11 @@ export type * from './namespace/types.ts';
 export type * from './event/types.ts';
 export type * from './endpoints/types.ts';
 export type * from './lease/types.ts';
+export type * from './cluster/types.ts';
 export { taskStates } from './task/states.ts';
 
-export type AnyObj = Stack | Service | Revision | Task | Node | Endpoints | Namespace | Event | Lease;
+export type AnyObj =
+  Stack | Service | Revision | Task | Node | Endpoints | Namespace | Event | Lease | Cluster;
 export type KindName = AnyObj['kind'];
 
 export type ObjOf<K extends KindName> = Extract<AnyObj, { kind: K }>;

@@ -1,0 +1,35 @@
+import { ageColumn, column, nameColumn } from '../columns.ts';
+import { defineKind } from '../kind.ts';
+import { clusterSchema } from './schema.ts';
+
+/** Name of the one Cluster object. */
+export const clusterName = 'orc';
+
+/** Servers create it and write its status; admins set its spec. */
+export const clusterKind = defineKind<'Cluster'>({
+  kind: 'Cluster',
+  group: 'orc.dev',
+  version: 'v1',
+  plural: 'clusters',
+  shortNames: [],
+  categories: [],
+  namespaced: false,
+  schema: clusterSchema,
+  columns: [
+    nameColumn,
+    column('Managers', 'How many managers have joined.', ({ status }) =>
+      String(Object.keys(status?.managers ?? {}).length),
+    ),
+    ageColumn,
+  ],
+  describe: {
+    fields: [
+      { label: 'Managers', path: 'status.managers', as: 'map' },
+      { label: 'Token generations', path: 'spec.tokens', as: 'map' },
+      { label: 'Conditions', path: 'status.conditions', as: 'table' },
+    ],
+    related: [],
+  },
+  subresources: { status: true },
+  readOnly: ['create', 'delete'],
+});

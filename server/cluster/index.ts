@@ -1,0 +1,134 @@
+/** The cluster's door: who joins, who may hold a session, and which managers there are. */
+import type { ClusterManager } from '../../api-schemas/index.ts';
+import type { JoinRequest, Proof } from '../../api-schemas/join.ts';
+import { ApiError } from '../../kit/errors.ts';
+import { nodeUserPrefix } from '../session/types.ts';
+import type { Identity, Reply } from '../types.ts';
+import { Challenges } from './challenges.ts';
+import { join, renew, type Refuse } from './join.ts';
+import { claimNode, generationOf, keyDigest, refusalOf, serversOf, writeManager } from './object.ts';
+import { digestOf, tokenOf } from './token.ts';
+import type { ClusterOptions, Members } from './types.ts';
+
+export { digestOf, tokenOf, type Ca } from './token.ts';
+export type { ClusterOptions, Member, Members } from './types.ts';
+
+export interface ClusterCall {
+  readonly method: string;
+  /** Below `/cluster/v1/`. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly identity: Identity;
+  /** The body as parsed JSON. */
+  body(): Promise<unknown>;
+}
+
+export interface Cluster {
+  /** Answers a request that was authorized. Throws ApiError; 404 for what there is not. */
+  handle(call: ClusterCall): Promise<Reply>;
+  /** Why a node may not hold a session; undefined when it may. */
+  refusalOf(node: string, keyDigest: string | undefined): string | undefined;
+  /** Gives this machine's own name to its key, and says where its manager is. */
+  announce(publicKey: Parameters<typeof keyDigest>[0], manager: ClusterManager): Promise<void>;
+  /** `https://host:port` of all managers, sorted. */
+  servers(): readonly string[];
+  /** What was refused, by reason, since the start. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
+export function createCluster(options: ClusterOptions): Cluster {
+  const { registry, clock, logger, nodeName } = options;
+  const challenges = new Challenges(clock);
+  const refusals: Record<string, number> = {};
+  const refuse: Refuse = (reason, error) => {
+    refusals[reason] = (refusals[reason] ?? 0) + 1;
+    logger.warn({ reason, code: error.code }, `a request to join was refused: ${error.message}`);
+    return error;
+  };
+  const prove = (proof: Proof, name: string): ReturnType<Challenges['check']> => {
+    try {
+      return challenges.check(proof, name);
+    } catch (error) {
+      throw error instanceof ApiError ? refuse('proof', error) : error;
+    }
+  };
+
+  const routes: Readonly<Record<string, (call: ClusterCall) => Promise<unknown>>> = {
+    'GET ca': () => Promise.resolve({ ca: options.ca().cert, digest: digestOf(options.ca().cert) }),
+    'GET challenge': () => Promise.resolve({ challenge: challenges.give() }),
+    'POST join': async ({ body }) => {
+      const request = joinRequestOf(await body());
+      await registry.cache.sync();
+      return join(options, request, () => prove(request, request.nodeName), refuse);
+    },
+    'POST renew': async ({ body, identity }) => {
+      const name = identity.name.slice(nodeUserPrefix.length);
+      return renew(options, name, prove(proofOf(await body()), name));
+    },
+    'GET token': ({ query }) => {
+      const role = query.get('role') ?? 'worker';
+      if (role !== 'worker' && role !== 'manager')
+        throw new ApiError(400, `query parameter role: expected worker or manager, got "${role}"`);
+      return Promise.resolve({
+        role,
+        token: tokenOf(options.ca(), role, generationOf(registry.cache, role)),
+      });
+    },
+    'GET members': async () => ({ members: await members(options).list() }),
+    'POST members': async ({ body }) => ({
+      members: await members(options).add(text(await body(), 'peerURL')),
+    }),
+    'POST members/promote': async ({ body }) => {
+      const why = await members(options).promote(text(await body(), 'id'));
+      return why === undefined ? { promoted: true } : { promoted: false, why };
+    },
+    'POST members/remove': async ({ body }) => {
+      await members(options).remove(text(await body(), 'id'));
+      return { removed: true };
+    },
+  };
+
+  return {
+    async handle(call) {
+      const route = routes[`${call.method} ${call.path}`];
+      if (route === undefined) throw new ApiError(404, 'the server could not find the requested resource');
+      return { code: 200, body: await route(call) };
+    },
+    refusalOf: (node, digest) => refusalOf(registry.cache, node, digest),
+    async announce(publicKey, manager) {
+      await claimNode(registry, nodeName, keyDigest(publicKey));
+      await writeManager(registry, nodeName, manager);
+    },
+    servers: () => serversOf(registry.cache),
+    refusals,
+  };
+}
+
+function members({ members: door }: ClusterOptions): Members {
+  if (door !== undefined) return door;
+  throw new ApiError(409, 'the state of this cluster is in an etcd of yours: its members are not orc’s');
+}
+
+function text(body: unknown, field: string): string {
+  const value = (body as Readonly<Record<string, unknown>> | null)?.[field];
+  if (typeof value === 'string' && value !== '' && value.length <= 4096) return value;
+  throw new ApiError(400, `${field}: expected a text`);
+}
+
+const proofOf = (body: unknown): Proof => ({
+  publicKey: text(body, 'publicKey'),
+  challenge: text(body, 'challenge'),
+  signature: text(body, 'signature'),
+});
+
+function joinRequestOf(body: unknown): JoinRequest {
+  const labels = (body as { labels?: unknown } | null)?.labels ?? {};
+  const isMap = typeof labels === 'object' && Object.values(labels).every((one) => typeof one === 'string');
+  if (!isMap) throw new ApiError(400, 'labels: expected a map of texts');
+  return {
+    ...proofOf(body),
+    token: text(body, 'token'),
+    nodeName: text(body, 'nodeName'),
+    labels: labels as Readonly<Record<string, string>>,
+  };
+}

@@ -1,0 +1,79 @@
+import type { KeyObject } from 'node:crypto';
+import type { JoinAnswer, JoinRequest, RenewAnswer } from '../../api-schemas/join.ts';
+import { ApiError } from '../../kit/errors.ts';
+import { issueCertificate } from '../pki/index.ts';
+import { claimNode, generationOf, keyDigest, refusalOf, serversOf } from './object.ts';
+import { checkToken } from './token.ts';
+import type { ClusterOptions } from './types.ts';
+
+/** Life of a node's certificate; renewed past two thirds of it. As long as Swarm's. */
+const nodeDays = 90;
+const nodeName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+export type Refuse = (reason: string, error: ApiError) => ApiError;
+
+/**
+ * Lets a machine in: it has a token, and the key it asks a certificate for. The subject is the server's choice.
+ * Throws 400, 403, 409; what is refused is counted by its reason.
+ */
+export async function join(
+  options: ClusterOptions,
+  request: JoinRequest,
+  prove: () => KeyObject,
+  refuse: Refuse,
+): Promise<JoinAnswer> {
+  const { registry } = options;
+  const ca = options.ca();
+  const verdict = checkToken(request.token, ca, (role) => generationOf(registry.cache, role));
+  if ('refused' in verdict) throw refuse(`token-${verdict.refused}`, new ApiError(403, verdict.message));
+  const { role } = verdict;
+  if (!nodeName.test(request.nodeName)) {
+    const message = 'nodeName: expected lower-case letters, digits and dashes, at most 63';
+    throw refuse('name', new ApiError(400, message));
+  }
+  if (role === 'manager' && options.members === undefined) {
+    const message =
+      'this cluster keeps its state in an etcd of yours: start a further manager with `orc up --etcd-endpoints …` and a copy of pki/';
+    throw refuse('external-etcd', new ApiError(403, message));
+  }
+  const key = prove();
+  await claimNode(registry, request.nodeName, keyDigest(key), request.labels).catch((error: unknown) => {
+    throw error instanceof ApiError && error.code === 409 ? refuse('name-taken', error) : error;
+  });
+  const log = { object: `Node/${request.nodeName}`, role };
+  options.logger.info(log, role === 'manager' ? 'joined, and was given the key of the CA' : 'joined');
+  return {
+    ca: ca.cert,
+    certificate: nodeCertificate(options, request.nodeName, key),
+    nodeName: request.nodeName,
+    role,
+    servers: serversOf(registry.cache),
+    ...(role === 'manager' ? { caKey: ca.key } : {}),
+  };
+}
+
+/**
+ * The next certificate of a node that has one: for the same name and the same key. Throws 403 for a node that was
+ * removed or whose name went to another machine.
+ */
+export async function renew(options: ClusterOptions, name: string, key: KeyObject): Promise<RenewAnswer> {
+  const { registry, ca } = options;
+  await registry.cache.sync({ staleOk: true });
+  const refusal = refusalOf(registry.cache, name, keyDigest(key));
+  if (refusal !== undefined) throw new ApiError(403, refusal);
+  return { ca: ca().cert, certificate: nodeCertificate(options, name, key) };
+}
+
+function nodeCertificate({ ca, clock }: ClusterOptions, name: string, key: KeyObject): string {
+  return issueCertificate(
+    ca(),
+    {
+      commonName: `system:node:${name}`,
+      organization: 'system:nodes',
+      usage: 'client',
+      days: nodeDays,
+    },
+    String(key.export({ type: 'spki', format: 'pem' })),
+    clock,
+  );
+}

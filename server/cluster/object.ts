@@ -1,0 +1,107 @@
+/** The object `Cluster/orc`, and what the Node objects say of keys. */
+import { createHash, type KeyObject } from 'node:crypto';
+import { clusterName, type Cluster, type ClusterManager, type Node } from '../../api-schemas/index.ts';
+
+import type { NodeRole } from '../../api-schemas/join.ts';
+import { ApiError, isAlreadyExists, isNotFound } from '../../kit/errors.ts';
+import type { Cache, Registry } from '../../store/types.ts';
+
+/** Annotation of a Node: SHA-256 of its public key (SPKI DER), hex. Who has another key is another machine. */
+export const keyAnnotation = 'orc.dev/public-key';
+
+const by = { manager: 'orc-server' } as const;
+const ref = { kind: 'Cluster', namespace: '', name: clusterName } as const;
+
+export const keyDigest = (key: KeyObject): string =>
+  createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+
+export const generationOf = (cache: Cache, role: NodeRole): number =>
+  cache.get('Cluster', '', clusterName)?.spec.tokens?.[role] ?? 1;
+
+/** Where the API of each manager is, this one's included; sorted. */
+export const serversOf = (cache: Cache): readonly string[] =>
+  Object.values(cache.get('Cluster', '', clusterName)?.status?.managers ?? {})
+    .map(({ url }) => url)
+    .sort();
+
+/** Makes the object where it is missing, and sets or removes a manager's entry. */
+export async function writeManager(
+  registry: Registry,
+  name: string,
+  manager: ClusterManager | undefined,
+): Promise<void> {
+  const change = (current: Cluster): Cluster => {
+    const { [name]: _old, ...others } = current.status?.managers ?? {};
+    const managers = manager === undefined ? others : { ...others, [name]: manager };
+    return { ...current, status: { ...current.status, managers } };
+  };
+  for (;;) {
+    try {
+      await registry.modify<Cluster>(ref, change, by);
+      return;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    const fresh: Cluster = {
+      apiVersion: 'orc.dev/v1',
+      kind: 'Cluster',
+      metadata: { name: clusterName },
+      spec: {},
+    };
+    try {
+      await registry.create(change(fresh), by);
+      return;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+}
+
+/**
+ * Gives a name to the holder of a key: makes the Node, or finds that it was given to the same key before.
+ * Throws 409 when another machine has the name.
+ */
+export async function claimNode(
+  registry: Registry,
+  name: string,
+  digest: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const node: Node = {
+    apiVersion: 'orc.dev/v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      annotations: { [keyAnnotation]: digest },
+      ...(Object.keys(labels).length === 0 ? {} : { labels }),
+    },
+    spec: {},
+  };
+  try {
+    await registry.create(node, by);
+    return;
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+  await registry.cache.sync();
+  const known = registry.cache.get('Node', '', name);
+  if (known?.metadata.annotations?.[keyAnnotation] === digest) return;
+  throw new ApiError(
+    409,
+    `a node named ${name} has joined already, with another key: choose another --name, or, if that machine is gone or was set up anew, run \`orc node rm ${name}\` first`,
+    { reason: 'AlreadyExists', details: { name, kind: 'Node' } },
+  );
+}
+
+/** Why a node may not hold a session; undefined when it may. */
+export function refusalOf(cache: Cache, name: string, digest: string | undefined): string | undefined {
+  const node = cache.get('Node', '', name);
+  if (node === undefined) {
+    return `node ${name} is not part of the cluster (it was removed, or never joined): join it again with \`orc join\``;
+  }
+  if (node.metadata.deletionTimestamp !== undefined) return `node ${name} is being removed`;
+  if (digest !== undefined && node.metadata.annotations?.[keyAnnotation] === digest) return undefined;
+  return `the name ${name} belongs to a machine with another key: join under another name, or run \`orc node rm ${name}\` first`;
+}
