@@ -1,34 +1,40 @@
 // A Docker Engine of the demo's own, for a machine on which none runs; and its removal without a trace.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hostState, removeBridges, restoreHost } from './host.mjs';
 import { engineAnswers, SetupError, which } from './setup.mjs';
 import { markedProcesses, sweep } from './sweep.mjs';
 
-const forwardSwitch = '/proc/sys/net/ipv4/ip_forward';
-
 /**
- * Starts dockerd with all its files below `dir`, and without the default bridge (orc makes the networks).
- * Remembers in `dir` what dockerd will change on the host, so that `stopEngine` can take it back.
+ * Starts dockerd with all its files below `dir`, its containers in a cgroup of its own, and without the default bridge
+ * (orc makes the networks). Remembers in `dir` what it will change on the host, so that `stopEngine` can take it back.
  */
-export async function startEngine(dir) {
+export async function startEngine(dir, signal) {
   const socket = join(dir, 'docker.sock');
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const before = join(dir, 'host-before.json');
   if (!existsSync(before)) writeFileSync(before, JSON.stringify(hostState()));
   const log = openSync(join(dir, 'dockerd.log'), 'a');
-  const args = [
-    '--data-root',
-    join(dir, 'data'),
-    '--exec-root',
-    join(dir, 'exec'),
-    '--pidfile',
-    join(dir, 'docker.pid'),
-  ];
   const child = spawn(
     which('dockerd'),
-    [...args, '-H', `unix://${socket}`, '--bridge', 'none', '--group', 'root'],
+    [
+      ...['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec')],
+      ...['--pidfile', join(dir, 'docker.pid'), '-H', `unix://${socket}`],
+      ...['--cgroup-parent', `/${cgroupOf(dir)}`, '--exec-opt', 'native.cgroupdriver=cgroupfs'],
+      ...['--bridge', 'none', '--group', 'root'],
+    ],
     {
       stdio: ['ignore', log, log],
       detached: true,
@@ -37,6 +43,7 @@ export async function startEngine(dir) {
   );
   child.unref();
   for (let i = 0; i < 300; i++) {
+    signal?.throwIfAborted();
     if (await engineAnswers(socket)) return socket;
     if (child.exitCode !== null) break;
     await sleep(100);
@@ -54,7 +61,10 @@ export async function stopEngine(dir) {
     for (let i = 0; i < 150 && markedProcesses(dir).includes(pid); i++) await sleep(100);
   }
   sweep(dir);
-  restoreHost(join(dir, 'host-before.json'));
+  await endCgroup(cgroupOf(dir));
+  removeBridges(ownBridges(dir));
+  const before = join(dir, 'host-before.json');
+  if (existsSync(before)) restoreHost(JSON.parse(readFileSync(before, 'utf8')));
   for (let i = 0; i < 20 && existsSync(dir); i++) {
     try {
       rmSync(dir, { recursive: true, force: true });
@@ -64,62 +74,58 @@ export async function stopEngine(dir) {
   }
 }
 
-function hostState() {
-  return {
-    chains: Object.fromEntries(['nat', 'filter', 'raw'].map((table) => [table, dockerRules(table)])),
-    forwardPolicy: forwardPolicy(),
-    ipForward: readFileSync(forwardSwitch, 'utf8').trim(),
-    links: bridges(),
-    tables: ingressTables(),
-  };
-}
+const cgroupOf = (dir) => `orc-demo-${createHash('sha256').update(dir).digest('hex').slice(0, 8)}`;
 
-/** Bridges that an engine makes; those of a killed one stay. */
-const bridges = () =>
-  readdirSync('/sys/class/net').filter(
-    (name) => /^(orc-|br-|docker)/.test(name) && existsSync(`/sys/class/net/${name}/bridge`),
-  );
-
-/** nft tables of agents, as `ip orc_ingress_1a2b3c4d`. */
-function ingressTables() {
-  const { stdout } = spawnSync(which('nft'), ['list', 'tables'], { encoding: 'utf8' });
-  return (stdout ?? '')
-    .split('\n')
-    .filter((line) => / orc_ingress/.test(line))
-    .map((line) => line.replace(/^table /, ''));
-}
-
-/** Lines of `iptables -S` that mention Docker's chains. */
-function dockerRules(table) {
-  const { stdout } = iptables(['-t', table, '-S']);
-  return stdout.split('\n').filter((line) => /\bDOCKER/.test(line));
-}
-
-const forwardPolicy = () => /^-P FORWARD (\w+)$/m.exec(iptables(['-S', 'FORWARD']).stdout)?.[1] ?? 'ACCEPT';
-const iptables = (args) => {
-  const result = spawnSync(which('iptables'), ['-w', ...args], { encoding: 'utf8' });
-  return { stdout: result.stdout ?? '', ok: result.status === 0 };
-};
-
-/** Removes chains, bridges and tables that were not there before, and puts policy and forwarding back. */
-function restoreHost(file) {
-  if (!existsSync(file)) return;
-  const before = JSON.parse(readFileSync(file, 'utf8'));
-  for (const link of bridges().filter((name) => !before.links.includes(name)))
-    spawnSync(which('ip'), ['link', 'del', link]);
-  for (const table of ingressTables().filter((name) => !before.tables.includes(name))) {
-    spawnSync(which('nft'), ['delete', 'table', ...table.split(' ')]);
-  }
-  for (const table of ['nat', 'filter', 'raw']) {
-    if (before.chains[table].length > 0) continue;
-    const rules = dockerRules(table);
-    for (const rule of rules.filter((line) => line.startsWith('-A '))) {
-      iptables(['-t', table, '-D', ...rule.slice(3).split(' ')]);
+/** Containers outlive an engine that was killed: what still runs in the engine's cgroup ends, then the cgroup goes. */
+async function endCgroup(name) {
+  const root = '/sys/fs/cgroup';
+  const tops = [root, ...readdirSync(root, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => join(root, e.name))]; // prettier-ignore
+  for (const folder of tops.map((top) => join(top, name)).filter((path) => existsSync(path))) {
+    for (let i = 0; i < 50 && existsSync(folder); i++) {
+      const folders = below(folder);
+      for (const each of folders) for (const pid of pidsIn(each)) kill(pid);
+      for (const each of folders) remove(each);
+      if (existsSync(folder)) await sleep(100);
     }
-    const chains = rules.filter((line) => line.startsWith('-N ')).map((line) => line.slice(3));
-    for (const chain of chains) iptables(['-t', table, '-F', chain]);
-    for (const chain of chains) iptables(['-t', table, '-X', chain]);
   }
-  if (before.chains.filter.length === 0) iptables(['-P', 'FORWARD', before.forwardPolicy]);
-  if (before.ipForward === '0') writeFileSync(forwardSwitch, '0');
+}
+
+/** The folder and all below it, the deepest first. */
+const below = (folder) => [
+  ...readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => below(join(folder, entry.name))),
+  folder,
+];
+
+function pidsIn(folder) {
+  try {
+    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return []; // removed meanwhile
+  }
+}
+
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // gone already
+  }
+}
+
+function remove(folder) {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // still busy: the next round
+  }
+}
+
+/** Bridges that this engine made, by its own record of its networks; those of a killed engine stay until removed. */
+function ownBridges(dir) {
+  const record = join(dir, 'data/network/files/local-kv.db');
+  if (!existsSync(record)) return [];
+  const named = readFileSync(record, 'latin1').matchAll(/"BridgeName":"((?:orc|br)-[0-9a-f]{10,12})"/g);
+  return [...new Set([...named].map(([, name]) => name))];
 }

@@ -1,90 +1,51 @@
-// The demo's image, made from local files only: a root file system with busybox and a web root.
-import { mkdtempSync, chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { spawn } from 'node:child_process';
-import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { which } from './setup.mjs';
+// The image of the demo, the examples and the tests, made from this machine's busybox: no registry is needed.
+import { readFileSync } from 'node:fs';
+import { call } from './engine-api.mjs';
+import { SetupError, which } from './setup.mjs';
+import { tar } from './tar.mjs';
 
 export const helloImage = 'orc.local/hello:1';
 
-const applets = [
-  'sh',
-  'httpd',
-  'nc',
-  'hostname',
-  'date',
-  'sleep',
-  'cat',
-  'echo',
-  'env',
-  'ls',
-  'ps',
-  'wget',
-  'kill',
-  'id',
-  'ip',
-  'nslookup',
-  'mkdir',
-  'touch',
-  'head',
-  'tail',
-  'mount',
-  'df',
-  'true',
-  'false',
-  'test',
-];
+const applets =
+  'sh cat chroot cp date df echo env false grep head hostname httpd id ip kill ls mkdir mount nc nslookup ps rm seq ' +
+  'sleep stat stty tail test touch true wget';
 
-/** Writes its name to the page that httpd serves, then becomes httpd, which ends at once on SIGTERM. */
-const serve = `#!/bin/sh
-echo "hello from $(hostname)" > /www/index.html
-trap 'exit 0' TERM INT
-httpd -f -p 80 -h /www &
-wait $!
-`;
+/**
+ * Answers each HTTP request on port 80 with a greeting and the container's name, and ends at once on SIGTERM. The page
+ * lies on /dev/shm, so that it also works with a read-only root.
+ */
+const serve =
+  'trap "exit 0" TERM INT; mkdir -p /dev/shm/www; echo "${GREETING-hello from }$(hostname)" > /dev/shm/www/index.html; ' +
+  'echo serving; httpd -f -p 80 -h /dev/shm/www & wait';
 
-/** Imports the image through the Engine API unless it is there; returns whether it had to. */
-export async function ensureHelloImage(socketPath) {
-  if ((await call(socketPath, 'GET', `/images/${encodeURIComponent(helloImage)}/json`)).status === 200)
-    return false;
-  const dir = mkdtempSync(join(tmpdir(), 'orc-hello-'));
-  try {
-    for (const folder of ['bin', 'etc', 'tmp', 'www', 'proc', 'dev', 'sys', 'run'])
-      mkdirSync(join(dir, folder));
-    copyFileSync(which('busybox'), join(dir, 'bin/busybox'));
-    chmodSync(join(dir, 'bin/busybox'), 0o755);
-    for (const applet of applets) symlinkSync('busybox', join(dir, 'bin', applet));
-    writeFileSync(join(dir, 'bin/serve'), serve, { mode: 0o755 });
-    writeFileSync(join(dir, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\n');
-    const [repo, tag] = helloImage.split(/:(?=[^/]*$)/);
-    const query = new URLSearchParams({ fromSrc: '-', repo, tag });
-    query.append('changes', 'CMD ["/bin/serve"]');
-    query.append('changes', 'ENV PATH=/bin');
-    const tar = spawn('tar', ['-C', dir, '--owner=0', '--group=0', '-c', '.'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const { status, body } = await call(socketPath, 'POST', `/images/create?${query}`, tar.stdout);
-    if (status !== 200 || body.includes('"error"'))
-      throw new Error(`import of ${helloImage} failed: ${body.slice(0, 300)}`);
-    return true;
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+function archive() {
+  const busybox = which('busybox');
+  if (busybox === undefined) throw new SetupError('busybox is missing: apt-get install busybox-static');
+  const file = (path, text) => ({ path, kind: 'file', data: Buffer.from(text) });
+  return tar([
+    ...['bin', 'tmp', 'dev', 'proc', 'sys', 'etc', 'run'].map((path) => ({ path, kind: 'dir' })),
+    file('etc/passwd', 'root:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n'),
+    file('etc/group', 'root:x:0:\nweb:x:1000:\n'),
+    { path: 'bin/busybox', kind: 'file', data: readFileSync(busybox), mode: 0o755 },
+    ...applets.split(' ').map((applet) => ({ path: `bin/${applet}`, kind: 'link', to: 'busybox' })),
+  ]);
 }
 
-/** One Engine API call over its socket. */
-export function call(socketPath, method, path, stream) {
-  return new Promise((resolve, reject) => {
-    const headers = stream === undefined ? {} : { 'content-type': 'application/x-tar' };
-    const req = request({ socketPath, method, path, headers }, (res) => {
-      let body = '';
-      res.setEncoding('utf8');
-      res.on('data', (chunk) => (body += chunk));
-      res.on('end', () => resolve({ status: res.statusCode, body }));
-    });
-    req.on('error', reject);
-    if (stream === undefined) req.end();
-    else stream.pipe(req);
-  });
+/** Makes the image in the engine, whether it is there or not; `changes` are lines of a Dockerfile. */
+export async function importHelloImage(socketPath, name = helloImage, changes = []) {
+  const [repo, tag = 'latest'] = name.split(/:(?=[^/]*$)/);
+  const query = new URLSearchParams({ fromSrc: '-', repo, tag });
+  for (const change of [`CMD ["sh","-c",${JSON.stringify(serve)}]`, 'ENV PATH=/bin', ...changes])
+    query.append('changes', change);
+  const { status, body } = await call(socketPath, 'POST', `/images/create?${query}`, archive());
+  if (status !== 200 || body.includes('"error"'))
+    throw new Error(`import of ${name} failed: ${body.slice(0, 300)}`);
+}
+
+/** Makes the image unless it is there; returns whether it had to. */
+export async function ensureHelloImage(socketPath) {
+  const { status } = await call(socketPath, 'GET', `/images/${encodeURIComponent(helloImage)}/json`);
+  if (status === 200) return false;
+  await importHelloImage(socketPath);
+  return true;
 }

@@ -1,16 +1,20 @@
-// Ends what a test run or a demo left behind: processes that carry its mark in their environment or command line,
-// then the mounts below its folder. A process is only ever ended by its own mark, never by its name.
+// Ends what a test run or a demo left behind: processes that carry its mark in their environment, then the mounts below
+// its folder. A process is only ever ended by its mark, never by its name, nor for a file that it has open: a shell or
+// an editor that somebody started to look at the folder stays.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Pids of live processes whose environment or arguments name the folder, ourselves and our ancestors left out. */
+/** Pids of live processes whose `ORC_TEST_RUN` is the folder or one below it, ourselves and our ancestors left out. */
 export function markedProcesses(dir) {
   const own = new Set(ancestors());
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && !own.has(name))
-    .filter((pid) => read(`/proc/${pid}/environ`).includes(dir) || read(`/proc/${pid}/cmdline`).includes(dir))
+    .filter((pid) => isMarked(read(`/proc/${pid}/environ`), dir))
     .map(Number);
 }
+
+const isMarked = (environ, dir) =>
+  `\0${environ}\0`.includes(`\0ORC_TEST_RUN=${dir}\0`) || `\0${environ}`.includes(`\0ORC_TEST_RUN=${dir}/`);
 
 function ancestors() {
   const line = [];

@@ -1,66 +1,86 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { machine, runDemo, RunningDemo } from './demo-harness.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Bridge, table and chain as another engine or another orc would name them. */
+const foreign = {
+  bridge: 'br-0123456789ab',
+  orcBridge: 'orc-0123456789',
+  table: 'orc_ingress_deadbeef',
+  chain: 'DOCKER-MINE',
+};
 
-/** What the demo could leave on the machine: processes, links, tables, chains, mounts. */
-function machine(): Record<string, string> {
-  const run = (...argv: string[]): string =>
-    spawnSync(argv[0] ?? '', argv.slice(1), { encoding: 'utf8' }).stdout;
-  return {
-    processes: execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes(join(root, '.orc/demo')))
-      .join('\n'),
-    links: run('ip', '-o', 'link')
-      .replace(/^\d+: /gm, '')
-      .split('\n')
-      .map((line) => line.split(':')[0] ?? '')
-      // Engines of other tests have links of their own.
-      .filter((name) => !name.startsWith('orct'))
-      .sort()
-      .join('\n'),
-    tables: run('nft', 'list', 'tables')
-      .split('\n')
-      .filter((line) => line.includes('orc'))
-      .join('\n'),
-    filter: run('iptables', '-S'),
-    nat: run('iptables', '-t', 'nat', '-S'),
-    mounts: readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .filter((line) => line.includes('.orc/demo'))
-      .join('\n'),
-    forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8'),
-  };
-}
-
-const demo = (...args: string[]) =>
-  spawnSync(process.execPath, ['scripts/demo.mjs', '--exit', ...args], {
-    cwd: root,
-    encoding: 'utf8',
-    timeout: 240_000,
+describe('npm run demo', () => {
+  let parent = '';
+  let dir = '';
+  beforeEach(() => {
+    parent = mkdtempSync('/var/tmp/orc-demo-');
+    dir = join(parent, 'demo');
   });
+  afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-describe('npm run demo -- --exit', () => {
-  test('shows the main job, and leaves nothing', () => {
-    const before = machine();
-    const { stdout, stderr, status } = demo();
-    expect(stderr).not.toContain('npm ci');
+  test('shows the main job on an engine of its own, and leaves nothing', () => {
+    const before = machine(dir);
+    const { stdout, stderr, code } = runDemo('--exit', '--dir', dir);
+    expect(stderr).toBe('');
     expect(stdout).toContain('stack/hello converged');
     expect(stdout).toMatch(/× hello from /);
     expect(stdout).toMatch(/healed: hello-web-\d-\w+ is Running \d+ ms after the kill/);
-    expect(status).toBe(0);
-    expect(machine()).toEqual(before);
-    expect(existsSync(join(root, '.orc/demo'))).toBe(false);
+    expect(code).toBe(0);
+    expect(machine(dir)).toEqual(before);
+    expect(existsSync(dir)).toBe(false);
   }, 300_000);
 
   test('shows the same on the simulated runtime', () => {
-    const { stdout, status } = demo('--simulated');
+    const { stdout, code } = runDemo('--exit', '--simulated', '--dir', dir);
     expect(stdout).toContain('stack/hello converged');
     expect(stdout).toMatch(/healed: /);
-    expect(status).toBe(0);
+    expect(code).toBe(0);
+    expect(existsSync(dir)).toBe(false);
   }, 120_000);
+
+  test('clears what a killed demo and its killed engine have left, and nothing that others made', async () => {
+    const ip = (...args: string[]) => execFileSync('ip', ['link', ...args]);
+    const before = machine(dir);
+    const killed = new RunningDemo('--dir', dir);
+    await killed.printed('Running until Ctrl-C');
+    try {
+      for (const name of [foreign.bridge, foreign.orcBridge]) ip('add', name, 'type', 'bridge');
+      execFileSync('nft', ['add', 'table', 'ip', foreign.table]);
+      execFileSync('iptables', ['-N', foreign.chain]);
+      await killed.end('SIGKILL');
+      for (const line of machine(dir)['processes']?.split('\n') ?? []) expect(line).not.toBe('');
+      killAllOf(dir);
+
+      const { stderr, code } = runDemo('--exit', '--dir', dir);
+      expect(stderr).toContain('clearing what an interrupted demo has left');
+      expect(code).toBe(0);
+      const names = machine(dir);
+      expect(names['links']).toContain(foreign.bridge);
+      expect(names['links']).toContain(foreign.orcBridge);
+      expect(names['rules']).toContain(foreign.table);
+      expect(names['filter']).toContain(`-N ${foreign.chain}`);
+    } finally {
+      for (const name of [foreign.bridge, foreign.orcBridge]) spawnSync('ip', ['link', 'del', name]);
+      spawnSync('nft', ['delete', 'table', 'ip', foreign.table]);
+      spawnSync('iptables', ['-X', foreign.chain]);
+    }
+    const { rules: _, ...after } = machine(dir);
+    const { rules: __, ...wanted } = before;
+    expect(after).toEqual(wanted);
+  }, 300_000);
+
+  test('leaves a folder alone that no demo made', () => {
+    const { stderr, code } = runDemo('--exit', '--simulated', '--dir', parent.replace(/[^/]*$/, ''));
+    expect(stderr).toContain('is not empty, and no demo made it');
+    expect(code).toBe(1);
+  }, 60_000);
 });
+
+/** As a power cut would, but for the containers: those of the engine outlive it. */
+function killAllOf(dir: string): void {
+  for (const line of execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n'))
+    if (line.includes(`${dir}/`)) spawnSync('kill', ['-KILL', line.trim().split(' ')[0] ?? '']);
+}

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { tar } from './tar.ts';
+
+export { importHelloImage } from './image.ts';
 
 /** A bench is a bundle that lies as deep in the tree as this file. */
 const here = fileURLToPath(new URL('../../tests/harness', import.meta.url));
@@ -200,81 +201,3 @@ const pings = (socketPath: string): Promise<boolean> =>
     call.on('timeout', () => call.destroy());
     call.end();
   });
-
-const busybox = '/bin/busybox';
-const applets = [
-  'sh',
-  'cat',
-  'cp',
-  'echo',
-  'env',
-  'grep',
-  'hostname',
-  'httpd',
-  'id',
-  'ip',
-  'kill',
-  'ls',
-  'mkdir',
-];
-const moreApplets = [
-  'mount',
-  'nc',
-  'ps',
-  'rm',
-  'seq',
-  'sleep',
-  'stat',
-  'touch',
-  'chroot',
-  'true',
-  'false',
-  'wget',
-  'stty',
-  'tail',
-];
-
-/**
- * Command of the image: answers each HTTP request on port 80 with the container's hostname; ends at once on SIGTERM.
- * The page lies on /dev/shm, so that it also works with a read-only root.
- */
-export const serveHostname =
-  'trap "exit 0" TERM; mkdir -p /dev/shm/www; hostname > /dev/shm/www/index.html; echo serving; httpd -f -p 80 -h /dev/shm/www & wait';
-
-/** Makes the image `name` of busybox-static in the engine; no registry is needed. */
-export async function importHelloImage(
-  engine: Pick<Engine, 'socketPath'>,
-  name = 'hello:1',
-  changes: readonly string[] = [],
-): Promise<void> {
-  const archive = tar([
-    ...['bin', 'tmp', 'dev', 'proc', 'sys', 'etc'].map((path) => ({ path, kind: 'dir' as const })),
-    {
-      path: 'etc/passwd',
-      kind: 'file',
-      data: Buffer.from('root:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n'),
-    },
-    { path: 'etc/group', kind: 'file', data: Buffer.from('root:x:0:\nweb:x:1000:\n') },
-    { path: 'bin/busybox', kind: 'file', data: readFileSync(busybox), mode: 0o755 },
-    ...[...applets, ...moreApplets].map((a) => ({ path: `bin/${a}`, kind: 'link' as const, to: 'busybox' })),
-  ]);
-  const [repo, tag = 'latest'] = name.split(':');
-  const query = new URLSearchParams({ fromSrc: '-', repo: repo ?? '', tag });
-  for (const change of [`CMD ["sh","-c",${JSON.stringify(serveHostname)}]`, 'ENV PATH=/bin', ...changes])
-    query.append('changes', change);
-  const body = await post(engine.socketPath, `/images/create?${query.toString()}`, archive);
-  if (/"error"/.test(body)) throw new Error(`importing ${name}: ${body}`);
-}
-
-function post(socketPath: string, path: string, data: Buffer): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/x-tar', 'content-length': data.length };
-    const call = request({ socketPath, path, method: 'POST', headers }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () => resolve(Buffer.concat(chunks).toString()));
-    });
-    call.on('error', reject);
-    call.end(data);
-  });
-}
