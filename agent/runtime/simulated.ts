@@ -72,7 +72,7 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
       watcher?.wake(container.taskUID, {
         exitCode,
         oomKilled: false,
-        signalled: false,
+        stopped: false,
         finishedAt: container.finishedAt,
       });
   }

@@ -45,8 +45,8 @@ export interface EngineInfo {
 export interface ContainerExit {
   readonly exitCode: number;
   readonly oomKilled: boolean;
-  /** The engine was told to end it: by `stop` or `kill`, whoever asked, or by its own shutdown. */
-  readonly signalled: boolean;
+  /** The engine asked it to stop: for `docker stop`, whoever called it, or at its own shutdown. */
+  readonly stopped: boolean;
   /** RFC 3339 */
   readonly finishedAt: string;
 }

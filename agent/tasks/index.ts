@@ -138,8 +138,8 @@ export class Tasks {
     if (entry === undefined) return;
     if (exit !== undefined && entry.container) {
       const { pid: _pid, ...rest } = entry.container;
-      const { signalled, ...how } = exit;
-      entry.endedOutside ||= signalled;
+      const { stopped, ...how } = exit;
+      entry.endedOutside ||= stopped;
       see(entry, { ...rest, ...how, status: 'exited', addresses: [], ports: [] });
     } else entry.stale = true;
     this.#wake(entry);

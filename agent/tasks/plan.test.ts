@@ -106,10 +106,19 @@ describe('a task that is to run', () => {
     expect(status?.reason).toBe(reason);
   });
 
-  test('that the engine stopped by itself is no completion', () => {
-    const ended = container({ status: 'exited', exitCode: 0 });
+  test.each([0, 137, 255])(
+    'that the engine stopped by itself, with %d, neither completed nor crashed',
+    (exitCode) => {
+      const ended = container({ status: 'exited', exitCode });
+      const status = reported(plan(view('Running', ended, { endedOutside: true })));
+      expect(status).toMatchObject({ state: 'Failed', reason: 'StoppedOutside' });
+    },
+  );
+
+  test('that failed by itself while the engine was away failed by itself', () => {
+    const ended = container({ status: 'exited', exitCode: 3 });
     const status = reported(plan(view('Running', ended, { endedOutside: true })));
-    expect(status).toMatchObject({ state: 'Failed', reason: 'StoppedOutside' });
+    expect(status).toMatchObject({ state: 'Failed', reason: 'NonZeroExit' });
   });
 
   test('is lost only when the engine says that the container is gone', () => {

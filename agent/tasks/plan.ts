@@ -60,15 +60,20 @@ export function plan(view: TaskView): Step {
       return run(record, container);
     case 'exited':
       return report(
-        view.endedOutside && container.exitCode === 0
-          ? finished(container, record, 'Failed', endedOutside)
+        wasStopped(view, container)
+          ? finished(container, record, 'Failed', stoppedOutside)
           : finished(container, record),
       );
   }
 }
 
-/** A clean exit that nobody of ours asked for is no completion. */
-const endedOutside = {
+/** 0, or killed by a signal (255: the engine was not there to see): what a stop leaves. Other codes are the program's. */
+function wasStopped({ endedOutside }: TaskView, { exitCode = 0, oomKilled }: ContainerState): boolean {
+  return endedOutside === true && !oomKilled && (exitCode === 0 || exitCode > 128);
+}
+
+/** What nobody of ours asked for is neither a completion nor the program's failure. */
+const stoppedOutside = {
   reason: 'StoppedOutside',
   message: 'something else than orc stopped the container: docker stop, or the engine when it went down',
 };

@@ -73,6 +73,14 @@ describe('a task', () => {
     expect(status).toMatchObject({ reason: 'Killed', exitCode: 137, message });
   });
 
+  test('that is stopped behind our back, and then killed, was stopped', async () => {
+    server.add({ name: 'web-1', template: { command: ['sleep', '60'] } });
+    await server.untilState('web-1', 'Running');
+    docker('stop', '-t', '1', ...containers());
+    const status = await server.untilState('web-1', 'Failed');
+    expect(status).toMatchObject({ reason: 'StoppedOutside', exitCode: 137 });
+  });
+
   test('that fails says how to see its output, and repeats none of it', async () => {
     const command = ['sh', '-c', 'echo token=hush >&2; exit 3'];
     server.add({ name: 'bad-1', template: { command } });

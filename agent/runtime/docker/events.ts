@@ -12,7 +12,8 @@ interface EngineEvent {
 /** Health probes make three exec events each: only what changes a task is asked for. */
 const actions = ['start', 'die', 'kill', 'oom', 'health_status', 'destroy'];
 
-const endingSignals = new Set(['2', '3', '9', '15', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGTERM']);
+/** A stop begins with one of these; a SIGKILL alone is an end of its own kind, and its exit code says so. */
+const stopSignals = new Set(['2', '3', '15', 'SIGINT', 'SIGQUIT', 'SIGTERM']);
 
 /**
  * Follows the events of a node's containers. Resolves when the engine has accepted the stream. `onDown` is called once,
@@ -38,7 +39,7 @@ export async function watchEvents(
     onDown(error);
   };
   const oom = new Set<string>();
-  const signalled = new Set<string>();
+  const stopped = new Set<string>();
   let rest = '';
   stream.on('data', (chunk: Buffer) => {
     const lines = (rest + chunk.toString('utf8')).split('\n');
@@ -54,16 +55,16 @@ export async function watchEvents(
     const uid = attributes[label.taskUID];
     if (event.Action === 'kill') {
       // A kill comes before its `die`; signals such as SIGHUP only ask for a reload.
-      if (endingSignals.has(attributes['signal'] ?? '')) signalled.add(id);
+      if (stopSignals.has(attributes['signal'] ?? '')) stopped.add(id);
       return;
     }
     if (event.Action === 'oom') oom.add(id);
-    if (event.Action === 'destroy') signalled.delete(id);
+    if (event.Action === 'destroy') stopped.delete(id);
     if (event.Action !== 'die') return onWake(uid);
     onWake(uid, {
       exitCode: Number(attributes['exitCode'] ?? 0),
       oomKilled: oom.delete(id),
-      signalled: signalled.delete(id),
+      stopped: stopped.delete(id),
       finishedAt: new Date((event.timeNano ?? 0) / 1e6).toISOString(),
     });
   }
