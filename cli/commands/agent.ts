@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineCommand } from '../command.ts';
 import { agentOptions, commonOptions, defaultPort, loggerOf } from '../compose/flags.ts';
+import { checkAgentFlags, checkServerUrls } from '../compose/check.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { startWorker } from '../compose/worker.ts';
 import { untilAborted } from '../compose/wait.ts';
@@ -28,6 +29,8 @@ export const command = defineCommand({
 
   async run({ io, signal }, flags) {
     const logger = loggerOf(flags);
+    checkAgentFlags(flags);
+    checkServerUrls(flags.serverUrl);
     const unlock = lockDataDir(flags.dataDir, 'agent');
     try {
       const read = (name: string): string => {

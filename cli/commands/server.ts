@@ -1,6 +1,8 @@
 import { defineCommand } from '../command.ts';
-import { commonOptions, defaultNodeName, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { commonOptions, defaultNodeName, loggerOf, serverOptions } from '../compose/flags.ts';
+import { checkServerFlags } from '../compose/check.ts';
 import { writeContext } from '../compose/context.ts';
+import { checkListen } from '../compose/listen.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { startManager } from '../compose/manager.ts';
 import { untilAborted } from '../compose/wait.ts';
@@ -21,9 +23,11 @@ export const command = defineCommand({
 
   async run({ io, signal }, flags) {
     const logger = loggerOf(flags);
+    const listen = await checkServerFlags(flags);
     const unlock = lockDataDir(flags.dataDir, 'orc');
     try {
-      const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
+      await checkListen(listen);
+      const manager = await startManager({ ...flags, listen, logger, signal });
       try {
         const context = await writeContext(io, manager);
         note(io, `orc server is up at ${manager.url}; ${context}`);

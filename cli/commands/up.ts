@@ -1,6 +1,8 @@
 import { defineCommand } from '../command.ts';
-import { agentOptions, commonOptions, loggerOf, parseListen, serverOptions } from '../compose/flags.ts';
+import { agentOptions, commonOptions, loggerOf, serverOptions } from '../compose/flags.ts';
+import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
 import { writeContext } from '../compose/context.ts';
+import { checkListen } from '../compose/listen.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { startManager } from '../compose/manager.ts';
 import { startWorker } from '../compose/worker.ts';
@@ -27,9 +29,12 @@ export const command = defineCommand({
   async run({ io, signal, clock }, flags) {
     const started = clock.now();
     const logger = loggerOf(flags);
+    checkAgentFlags(flags);
+    const listen = await checkServerFlags(flags);
     const unlock = lockDataDir(flags.dataDir, 'orc');
     try {
-      const manager = await startManager({ ...flags, listen: parseListen(flags.listen), logger, signal });
+      await checkListen(listen);
+      const manager = await startManager({ ...flags, listen, logger, signal });
       try {
         const context = await writeContext(io, manager);
         const { ca, node } = manager.pki;

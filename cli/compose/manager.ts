@@ -10,9 +10,9 @@ import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import type * as StoreRoom from '../../store/index.ts';
-import { CliError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Listen } from './flags.ts';
+import { listenError } from './listen.ts';
 
 export interface ManagerOptions {
   readonly dataDir: string;
@@ -188,19 +188,4 @@ async function openEtcd(
 function addressesOf(host: string): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [host];
   return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
-}
-
-function listenError(error: unknown, { host, port }: Listen): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
-    return new CliError(`${host}:${port} is in use by another process: stop it, or choose another --listen`, {
-      cause: error,
-    });
-  }
-  if (code === 'EADDRNOTAVAIL') {
-    return new CliError(`${host} is not an address of this machine: choose another --listen`, {
-      cause: error,
-    });
-  }
-  return error instanceof Error ? error : new Error(messageOf(error));
 }
