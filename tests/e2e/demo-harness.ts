@@ -14,10 +14,22 @@ export interface Ended {
   readonly stderr: string;
 }
 
+export interface Start {
+  /** argv that runs what follows it in an engine's namespaces. */
+  readonly prefix?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const argvOf = (args: readonly string[], { prefix = [] }: Start): [string, string[]] => {
+  const [command = '', ...rest] = [...prefix, process.execPath, script, ...args];
+  return [command, rest];
+};
+
 /** Runs the demo to its end. */
-export function runDemo(...args: readonly string[]): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+export function runDemo(args: readonly string[], start: Start = {}): Ended {
+  const { status, stdout, stderr } = spawnSync(...argvOf(args, start), {
     cwd: root,
+    env: start.env ?? process.env,
     encoding: 'utf8',
     timeout: 240_000,
   });
@@ -31,8 +43,9 @@ export class RunningDemo {
   #stdout = '';
   #stderr = '';
 
-  constructor(...args: readonly string[]) {
-    this.child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], start: Start = {}) {
+    const env = start.env ?? process.env;
+    this.child = spawn(...argvOf(args, start), { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.ended = once(this.child, 'close').then(([code]) => ({
@@ -88,4 +101,10 @@ export function machine(dir: string): Record<string, string> {
     forwarding: readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8'),
     key: String(existsSync('/etc/docker/key.json')),
   };
+}
+
+/** As a power cut would, but for the containers: those of the engine outlive it. */
+export function killAllOf(dir: string): void {
+  for (const line of execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n'))
+    if (line.includes(dir)) spawnSync('kill', ['-KILL', line.trim().split(' ')[0] ?? '']);
 }

@@ -12,7 +12,7 @@ describe('A running demo', () => {
   let setUp = '';
   let lines: readonly string[] = [];
   beforeAll(async () => {
-    demo = new RunningDemo('--simulated', '--dir', dir);
+    demo = new RunningDemo(['--simulated', '--dir', dir]);
     const printed = (await demo.printed('Running until Ctrl-C')).split('What to try next')[1] ?? '';
     const shown = printed
       .split('\n')
@@ -21,7 +21,7 @@ describe('A running demo', () => {
   }, 120_000);
   afterAll(async () => {
     await demo.end('SIGKILL');
-    runDemo('--exit', '--simulated', '--dir', dir);
+    runDemo(['--exit', '--simulated', '--dir', dir]);
     rmSync(parent, { recursive: true, force: true });
   }, 120_000);
 
@@ -49,7 +49,7 @@ describe('A running demo', () => {
   }
 
   test('is not ended by a second one, which says where the first is and how to end it', async () => {
-    const { code, stdout, stderr } = runDemo('--simulated', '--dir', dir);
+    const { code, stdout, stderr } = runDemo(['--simulated', '--dir', dir]);
     expect(code).toBe(3);
     expect(stdout).toBe('');
     expect(stderr).toContain(`a demo runs already in ${dir}: process ${String(demo.child.pid)}`);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { machine, runDemo, RunningDemo } from './demo-harness.ts';
+import { killAllOf, machine, runDemo, RunningDemo } from './demo-harness.ts';
 
 /** Bridge, table and chain as another engine or another orc would name them. */
 const foreign = {
@@ -23,7 +23,7 @@ describe('npm run demo', () => {
 
   test('shows the main job on an engine of its own, and leaves nothing', () => {
     const before = machine(dir);
-    const { stdout, stderr, code } = runDemo('--exit', '--dir', dir);
+    const { stdout, stderr, code } = runDemo(['--exit', '--dir', dir]);
     expect(stderr).toBe('');
     expect(stdout).toContain('stack/hello converged');
     expect(stdout).toMatch(/× hello from /);
@@ -34,7 +34,7 @@ describe('npm run demo', () => {
   }, 300_000);
 
   test('shows the same on the simulated runtime', () => {
-    const { stdout, code } = runDemo('--exit', '--simulated', '--dir', dir);
+    const { stdout, code } = runDemo(['--exit', '--simulated', '--dir', dir]);
     expect(stdout).toContain('stack/hello converged');
     expect(stdout).toMatch(/healed: /);
     expect(code).toBe(0);
@@ -44,7 +44,7 @@ describe('npm run demo', () => {
   test('clears what a killed demo and its killed engine have left, and nothing that others made', async () => {
     const ip = (...args: string[]) => execFileSync('ip', ['link', ...args]);
     const before = machine(dir);
-    const killed = new RunningDemo('--dir', dir);
+    const killed = new RunningDemo(['--dir', dir]);
     await killed.printed('Running until Ctrl-C');
     try {
       for (const name of [foreign.bridge, foreign.orcBridge]) ip('add', name, 'type', 'bridge');
@@ -54,7 +54,7 @@ describe('npm run demo', () => {
       for (const line of machine(dir)['processes']?.split('\n') ?? []) expect(line).not.toBe('');
       killAllOf(dir);
 
-      const { stderr, code } = runDemo('--exit', '--dir', dir);
+      const { stderr, code } = runDemo(['--exit', '--dir', dir]);
       expect(stderr).toContain('clearing what an interrupted demo has left');
       expect(code).toBe(0);
       const names = machine(dir);
@@ -73,14 +73,8 @@ describe('npm run demo', () => {
   }, 300_000);
 
   test('leaves a folder alone that no demo made', () => {
-    const { stderr, code } = runDemo('--exit', '--simulated', '--dir', parent.replace(/[^/]*$/, ''));
+    const { stderr, code } = runDemo(['--exit', '--simulated', '--dir', parent.replace(/[^/]*$/, '')]);
     expect(stderr).toContain('is not empty, and no demo made it');
     expect(code).toBe(1);
   }, 60_000);
 });
-
-/** As a power cut would, but for the containers: those of the engine outlive it. */
-function killAllOf(dir: string): void {
-  for (const line of execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n'))
-    if (line.includes(`${dir}/`)) spawnSync('kill', ['-KILL', line.trim().split(' ')[0] ?? '']);
-}
