@@ -58,6 +58,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       metrics,
       openapi: createOpenApi(options.version),
       bodyBytes: api.limits.bodyBytes,
+      cluster: options.cluster,
       ready: options.ready ?? (async () => void (await registry.cache.sync())),
     },
   };

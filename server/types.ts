@@ -11,6 +11,8 @@ import type { Registry } from '../store/types.ts';
 export interface Identity {
   readonly name: string;
   readonly groups: readonly string[];
+  /** SHA-256 of the certificate's public key (SPKI DER), hex. */
+  readonly keyDigest?: string;
 }
 
 /** Task streams; the node gateway serves them. Neither throws: they answer errors themselves. */
@@ -26,6 +28,19 @@ export interface Sessions {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Identity): void;
 }
 
+/** Answers below `/cluster/v1/`; see `cluster/`. Throws ApiError. */
+export interface ClusterDoor {
+  handle(call: {
+    readonly method: string;
+    readonly path: string;
+    readonly query: URLSearchParams;
+    readonly identity: Identity;
+    body(): Promise<unknown>;
+  }): Promise<Reply>;
+  /** What was refused, by reason, since the start; `/metrics` shows it. */
+  readonly refusals: Readonly<Record<string, number>>;
+}
+
 export interface ServerOptions {
   readonly registry: Registry;
   readonly listen: { readonly host: string; /** 0: any free port. */ readonly port: number };
@@ -37,6 +52,7 @@ export interface ServerOptions {
   readonly version: string;
   readonly sessions?: Sessions;
   readonly streams?: Streams;
+  readonly cluster?: ClusterDoor;
   /** Answers `/readyz`; a text says why not. Default: ready when a consistent read succeeds. */
   readonly ready?: () => Promise<string | undefined>;
   readonly limits?: Partial<Limits>;

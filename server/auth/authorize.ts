@@ -22,15 +22,23 @@ export type Access =
 export type Decision =
   { readonly allowed: true; readonly reason: string } | { readonly allowed: false; readonly reason: string };
 
-/** Paths that need no certificate. */
-export const openPaths: readonly string[] = ['/healthz', '/livez', '/readyz', '/version'];
+/** Paths that need no certificate, and are answered however busy the server is. */
+export const healthPaths: readonly string[] = ['/healthz', '/livez', '/readyz', '/version'];
+export const clusterPath = '/cluster/v1/';
+/** Who joins has no certificate yet: a token and a proof take its place. */
+const joinPaths: readonly string[] = ['ca', 'challenge', 'join'].map((name) => clusterPath + name);
+export const isOpen = (path: string): boolean => healthPaths.includes(path) || joinPaths.includes(path);
 export const sessionPath = '/session/v1';
 
 const isSession = (path: string): boolean => path === sessionPath || path.startsWith(`${sessionPath}/`);
 
 export function authorize(identity: Identity, access: Access): Decision {
-  if (access.kind === 'path' && openPaths.includes(access.path))
-    return { allowed: true, reason: 'open to all' };
+  if (access.kind === 'path' && isOpen(access.path)) return { allowed: true, reason: 'open to all' };
+  if (access.kind === 'path' && access.path === `${clusterPath}renew`) {
+    return identity.groups.includes(nodesGroup)
+      ? { allowed: true, reason: 'a node renews its certificate' }
+      : { allowed: false, reason: 'only nodes renew their certificates here' };
+  }
   if (access.kind === 'path' && isSession(access.path)) {
     return identity.groups.includes(nodesGroup)
       ? { allowed: true, reason: 'a node holds its session' }

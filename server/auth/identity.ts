@@ -1,5 +1,6 @@
 /** Who asks, from the client certificate. */
 import type { TLSSocket } from 'node:tls';
+import { digestOfKey } from '../pki/index.ts';
 import type { Identity } from '../types.ts';
 
 export const adminGroup = 'system:masters';
@@ -21,7 +22,13 @@ function read(socket: TLSSocket): Identity | undefined {
       (one): one is string => typeof one === 'string' && one !== '',
     );
   const [name] = names(subject?.CN);
-  return name === undefined ? undefined : { name, groups: names(subject?.O) };
+  if (name === undefined) return undefined;
+  const key = socket.getPeerX509Certificate()?.publicKey;
+  return {
+    name,
+    groups: names(subject?.O),
+    ...(key === undefined ? {} : { keyDigest: digestOfKey(key) }),
+  };
 }
 
 export const groupsShown = (identity: Identity): readonly string[] => [

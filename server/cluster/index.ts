@@ -1,12 +1,14 @@
 /** The cluster's door: who joins, who may hold a session, and which managers there are. */
+import type { KeyObject } from 'node:crypto';
 import type { ClusterManager } from '../../api-schemas/index.ts';
 import type { JoinRequest, Proof } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
+import { digestOfKey } from '../pki/index.ts';
 import { nodeUserPrefix } from '../session/types.ts';
 import type { Identity, Reply } from '../types.ts';
 import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
-import { claimNode, generationOf, keyDigest, refusalOf, serversOf, writeManager } from './object.ts';
+import { claimNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
 import { digestOf, tokenOf } from './token.ts';
 import type { ClusterOptions, Members } from './types.ts';
 
@@ -29,7 +31,7 @@ export interface Cluster {
   /** Why a node may not hold a session; undefined when it may. */
   refusalOf(node: string, keyDigest: string | undefined): string | undefined;
   /** Gives this machine's own name to its key, and says where its manager is. */
-  announce(publicKey: Parameters<typeof keyDigest>[0], manager: ClusterManager): Promise<void>;
+  announce(publicKey: KeyObject, manager: ClusterManager): Promise<void>;
   /** `https://host:port` of all managers, sorted. */
   servers(): readonly string[];
   /** What was refused, by reason, since the start. */
@@ -96,7 +98,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     refusalOf: (node, digest) => refusalOf(registry.cache, node, digest),
     async announce(publicKey, manager) {
-      await claimNode(registry, nodeName, keyDigest(publicKey));
+      await claimNode(registry, nodeName, digestOfKey(publicKey));
       await writeManager(registry, nodeName, manager);
     },
     servers: () => serversOf(registry.cache),

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { JoinAnswer, JoinRequest, RenewAnswer } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
-import { issueCertificate } from '../pki/index.ts';
-import { claimNode, generationOf, keyDigest, refusalOf, serversOf } from './object.ts';
+import { digestOfKey, issueCertificate } from '../pki/index.ts';
+import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
 import { checkToken } from './token.ts';
 import type { ClusterOptions } from './types.ts';
 
@@ -37,7 +37,7 @@ export async function join(
     throw refuse('external-etcd', new ApiError(403, message));
   }
   const key = prove();
-  await claimNode(registry, request.nodeName, keyDigest(key), request.labels).catch((error: unknown) => {
+  await claimNode(registry, request.nodeName, digestOfKey(key), request.labels).catch((error: unknown) => {
     throw error instanceof ApiError && error.code === 409 ? refuse('name-taken', error) : error;
   });
   const log = { object: `Node/${request.nodeName}`, role };
@@ -59,7 +59,7 @@ export async function join(
 export async function renew(options: ClusterOptions, name: string, key: KeyObject): Promise<RenewAnswer> {
   const { registry, ca } = options;
   await registry.cache.sync({ staleOk: true });
-  const refusal = refusalOf(registry.cache, name, keyDigest(key));
+  const refusal = refusalOf(registry.cache, name, digestOfKey(key));
   if (refusal !== undefined) throw new ApiError(403, refusal);
   return { ca: ca().cert, certificate: nodeCertificate(options, name, key) };
 }

@@ -1,5 +1,4 @@
 /** The object `Cluster/orc`, and what the Node objects say of keys. */
-import { createHash, type KeyObject } from 'node:crypto';
 import { clusterName, type Cluster, type ClusterManager, type Node } from '../../api-schemas/index.ts';
 
 import type { NodeRole } from '../../api-schemas/join.ts';
@@ -11,11 +10,6 @@ export const keyAnnotation = 'orc.dev/public-key';
 
 const by = { manager: 'orc-server' } as const;
 const ref = { kind: 'Cluster', namespace: '', name: clusterName } as const;
-
-export const keyDigest = (key: KeyObject): string =>
-  createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
 
 export const generationOf = (cache: Cache, role: NodeRole): number =>
   cache.get('Cluster', '', clusterName)?.spec.tokens?.[role] ?? 1;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { authorize, forbidden, openPaths, unauthorized, type Access } from '../auth/authorize.ts';
+import { authorize, forbidden, healthPaths, isOpen, unauthorized, type Access } from '../auth/authorize.ts';
 import { identityOf } from '../auth/identity.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { notAllowed } from '../resources/errors.ts';
@@ -81,7 +81,7 @@ async function answer(
 ): Promise<void> {
   const url = parseUrl(req.url ?? '/');
   const identity = identityOf(req.socket as TLSSocket);
-  if (identity === undefined && !openPaths.includes(url.pathname)) throw unauthorized();
+  if (identity === undefined && !isOpen(url.pathname)) throw unauthorized();
   const who = identity ?? anonymous;
   asked.user = who.name;
   const target = parsePath(url.pathname);
@@ -92,7 +92,7 @@ async function answer(
       check(who, { kind: 'path', verb: asked.verb, path: target.path });
       const work = (): Promise<Reply> => otherPath(handler.other, target.path, req, url.searchParams, who);
       // Health is asked most when there is most to do.
-      const reply = openPaths.includes(target.path) ? await work() : await counted(handler, work);
+      const reply = healthPaths.includes(target.path) ? await work() : await counted(handler, work);
       return send(res, reply);
     }
     case 'resource': {

@@ -7,7 +7,8 @@ import type { ServerMetrics } from '../metrics.ts';
 import type { OpenApi } from '../openapi/openapi.ts';
 import { decodeKubernetes, protobufType } from '../protobuf/kubernetes.ts';
 import { notAllowed } from '../resources/errors.ts';
-import type { Identity, Reply } from '../types.ts';
+import { clusterPath } from '../auth/authorize.ts';
+import type { ClusterDoor, Identity, Reply } from '../types.ts';
 import { objectOrThrow, parseByType, readBody } from './body.ts';
 import { mediaType } from './media.ts';
 import { pathNotFound } from './path.ts';
@@ -17,9 +18,13 @@ export interface OtherPaths {
   readonly metrics: ServerMetrics;
   readonly openapi: OpenApi;
   readonly bodyBytes: number;
+  readonly cluster: ClusterDoor | undefined;
   /** Why the server cannot answer; undefined when it can. */
   ready(): Promise<string | undefined>;
 }
+
+/** Who joins is not known yet: what it sends is small. */
+const clusterBodyBytes = 64 * 1024;
 
 /** Throws 404 and 405. */
 export async function otherPath(
@@ -38,6 +43,15 @@ export async function otherPath(
         ? decodeKubernetes(body, kind)
         : objectOrThrow(parseByType(req, body));
     return review(kind, object, identity);
+  }
+  if (path.startsWith(clusterPath) && paths.cluster !== undefined) {
+    return paths.cluster.handle({
+      method: req.method ?? 'GET',
+      path: path.slice(clusterPath.length),
+      query,
+      identity,
+      body: async () => objectOrThrow(parseByType(req, await readBody(req, clusterBodyBytes))),
+    });
   }
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     throw (await answer(paths, path, req, query).catch(() => undefined)) === undefined

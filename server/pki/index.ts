@@ -1,4 +1,5 @@
 export {
+  digestOfKey,
   issueCertificate,
   generateKey,
   selfSign,

@@ -53,6 +53,12 @@ function serialNumber(): string {
 }
 
 const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
+/** SHA-256 of the public half (SPKI DER), hex: what a key is known by. */
+export const digestOfKey = (key: KeyObject): string =>
+  createHash('sha256')
+    .update(spkiOf(key.type === 'public' ? key : createPublicKey(key)))
+    .digest('hex');
+
 const sha1 = (data: Buffer): string => createHash('sha1').update(data).digest('binary');
 
 const nameOf = ({ commonName, organization }: CertificateRequest): forge.pki.CertificateField[] =>

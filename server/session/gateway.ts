@@ -91,6 +91,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (closed) throw new ApiError(503, 'the server is stopping');
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     const node = nodeOf(caller);
+    const refusal = options.refusalOf?.(node, caller.keyDigest);
+    if (refusal !== undefined) throw new ApiError(403, refusal);
     if (path === sessionPath)
       return sessionServer.handleUpgrade(request, socket, head, (accepted) => begin(accepted, node));
     const id = path.startsWith(streamsPath) ? path.slice(streamsPath.length) : '';

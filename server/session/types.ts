@@ -10,6 +10,8 @@ import type { FrameStream } from './frames.ts';
 export interface Caller {
   readonly name: string;
   readonly groups: readonly string[];
+  /** SHA-256 of its public key, hex. */
+  readonly keyDigest?: string;
 }
 
 export interface GatewayOptions {
@@ -18,6 +20,8 @@ export interface GatewayOptions {
   readonly serverName: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Why the node with that key may not have a session; undefined: it may. Default: each may. */
+  readonly refusalOf?: (node: string, keyDigest: string | undefined) => string | undefined;
   readonly recordEvent: (
     object: Obj,
     event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string },
