@@ -1,9 +1,10 @@
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { messageOf } from '../kit/errors.ts';
 import { contextNameFor } from './context-name.ts';
+import { makeDirectory } from './directory.ts';
 
 /** Where the API is and who the caller is. PEM texts. */
 export interface Context {
@@ -189,7 +190,7 @@ export function withContext(config: KubeConfig, context: Context, makeCurrent = 
 
 /** Writes the file whole or not at all, mode 0600. */
 export async function saveConfig(config: KubeConfig, path = configPath()): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(path));
   const temporary = `${path}.${String(process.pid)}.tmp`;
   const file = await open(temporary, 'w', 0o600);
   try {
@@ -204,7 +205,7 @@ export async function saveConfig(config: KubeConfig, path = configPath()): Promi
 
 async function lock(path: string): Promise<() => Promise<void>> {
   const name = `${path}.lock`;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(path));
   for (;;) {
     try {
       await (await open(name, 'wx', 0o600)).close();

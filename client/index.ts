@@ -1,5 +1,6 @@
 export * from './types.ts';
 export { Client } from './client.ts';
+export { makeDirectory } from './directory.ts';
 export { ConnectionError, isConnectionError } from './errors.ts';
 export type { ExecSession } from './exec.ts';
 export { startInformer, type Informer, type InformerHandlers } from './informer.ts';

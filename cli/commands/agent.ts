@@ -31,7 +31,7 @@ export const command = defineCommand({
     const logger = loggerOf(flags);
     checkAgentFlags(flags);
     checkServerUrls(flags.serverUrl);
-    const unlock = lockDataDir(flags.dataDir, 'agent');
+    const unlock = await lockDataDir(flags.dataDir, 'agent');
     try {
       const read = (name: string): string => {
         const path = join(flags.dataDir, 'pki', name);
@@ -54,7 +54,7 @@ export const command = defineCommand({
       await untilAborted(signal);
       await worker.close();
     } finally {
-      unlock();
+      await unlock();
     }
   },
 });

@@ -24,7 +24,7 @@ export const command = defineCommand({
   async run({ io, signal }, flags) {
     const logger = loggerOf(flags);
     const listen = await checkServerFlags(flags);
-    const unlock = lockDataDir(flags.dataDir, 'orc');
+    const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
       await checkListen(listen);
       const manager = await startManager({ ...flags, listen, logger, signal });
@@ -36,7 +36,7 @@ export const command = defineCommand({
         await manager.close();
       }
     } finally {
-      unlock();
+      await unlock();
     }
   },
 });

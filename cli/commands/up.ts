@@ -31,7 +31,7 @@ export const command = defineCommand({
     const logger = loggerOf(flags);
     checkAgentFlags(flags);
     const listen = await checkServerFlags(flags);
-    const unlock = lockDataDir(flags.dataDir, 'orc');
+    const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
       await checkListen(listen);
       const manager = await startManager({ ...flags, listen, logger, signal });
@@ -56,7 +56,7 @@ export const command = defineCommand({
         await manager.close();
       }
     } finally {
-      unlock();
+      await unlock();
     }
   },
 });
