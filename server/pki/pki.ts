@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { systemClock, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
-import { privateDirectory, readIfThere, writeDurably } from './files.ts';
+import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
 import { hostsOf } from './hosts.ts';
 import {
   generateKey,
