@@ -21,13 +21,20 @@ export const command = defineCommand({
       describe: 'Name of this server, and of the node whose certificate is made',
     }),
 
-  async run({ io, signal }, flags) {
+  async run({ io, signal, clock }, flags) {
     const logger = loggerOf(flags);
     const listen = await checkServerFlags(flags);
     const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
       await checkListen(listen);
-      const manager = await startManager({ ...flags, listen, logger, signal });
+      const manager = await startManager({
+        ...flags,
+        listen,
+        logger,
+        signal,
+        clock,
+        onWait: (message) => note(io, message),
+      });
       try {
         const context = await writeContext(io, manager);
         note(io, `orc server is up at ${manager.url}; ${context}`);

@@ -34,7 +34,14 @@ export const command = defineCommand({
     const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
       await checkListen(listen);
-      const manager = await startManager({ ...flags, listen, logger, signal });
+      const manager = await startManager({
+        ...flags,
+        listen,
+        logger,
+        signal,
+        clock,
+        onWait: (message) => note(io, message),
+      });
       try {
         const context = await writeContext(io, manager);
         const { ca, node } = manager.pki;

@@ -5,14 +5,17 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../kit/clock.ts';
+import { formatAge } from '../../api-schemas/index.ts';
+import { systemClock, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import type * as StoreRoom from '../../store/index.ts';
+import { CliError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Listen } from './flags.ts';
 import { listenError } from './listen.ts';
+import { patiently } from './patience.ts';
 
 export interface ManagerOptions {
   readonly dataDir: string;
@@ -25,6 +28,10 @@ export interface ManagerOptions {
   readonly controllers?: readonly string[] | undefined;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** For the wait for an etcd of the user's. Default: the system's. */
+  readonly clock?: Clock;
+  /** Told now and then what the start waits for. */
+  onWait(message: string): void;
 }
 
 export interface Manager {
@@ -158,9 +165,8 @@ async function openEtcd(
       key: read(options.etcdKeyFile),
     };
     const tls = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
-    const opened = await openStore(
-      { endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) },
-      signal,
+    const opened = await patientlyOpen(options, endpoints, (signal) =>
+      openStore({ endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) }, signal),
     );
     closers.push(() => opened.close());
     return opened;
@@ -182,6 +188,31 @@ async function openEtcd(
   );
   closers.push(() => opened.close());
   return opened;
+}
+
+const etcdWaitMs = { everyMs: 5_000, limitMs: 60_000 };
+
+/** An etcd of the user's may be away for a moment; one that stays away is most likely named wrongly. */
+function patientlyOpen<T>(
+  { clock = systemClock, signal, onWait }: ManagerOptions,
+  endpoints: readonly string[],
+  open: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const where = endpoints.join(', ');
+  return patiently(open, {
+    ...etcdWaitMs,
+    clock,
+    signal,
+    onWait: (elapsedMs) => onWait(`waiting for etcd at ${where} (${formatAge(elapsedMs)})`),
+    tooLong: (cause) =>
+      new CliError(
+        `etcd at ${where} could not be read within ${formatAge(etcdWaitMs.limitMs)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        {
+          remedy: 'check that it runs, and the addresses and files of --etcd-endpoints, --etcd-ca-file, …',
+          cause,
+        },
+      ),
+  });
 }
 
 /** Names and addresses that clients may use for a server that listens on `host`. */
