@@ -10,10 +10,12 @@ import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
 import { claimNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
 import { digestOf, tokenOf } from './token.ts';
-import type { ClusterOptions, Members } from './types.ts';
+import { memberRoutes } from './members.ts';
+import { text } from './input.ts';
+import type { ClusterOptions } from './types.ts';
 
 export { digestOf, tokenOf, type Ca } from './token.ts';
-export type { ClusterOptions, Member, Members } from './types.ts';
+export type { ClusterOptions } from './types.ts';
 
 export interface ClusterCall {
   readonly method: string;
@@ -76,18 +78,7 @@ export function createCluster(options: ClusterOptions): Cluster {
         token: tokenOf(options.ca(), role, generationOf(registry.cache, role)),
       });
     },
-    'GET members': async () => ({ members: await members(options).list() }),
-    'POST members': async ({ body }) => ({
-      members: await members(options).add(text(await body(), 'peerURL')),
-    }),
-    'POST members/promote': async ({ body }) => {
-      const why = await members(options).promote(text(await body(), 'id'));
-      return why === undefined ? { promoted: true } : { promoted: false, why };
-    },
-    'POST members/remove': async ({ body }) => {
-      await members(options).remove(text(await body(), 'id'));
-      return { removed: true };
-    },
+    ...memberRoutes(options),
   };
 
   return {
@@ -104,17 +95,6 @@ export function createCluster(options: ClusterOptions): Cluster {
     servers: () => serversOf(registry.cache),
     refusals,
   };
-}
-
-function members({ members: door }: ClusterOptions): Members {
-  if (door !== undefined) return door;
-  throw new ApiError(409, 'the state of this cluster is in an etcd of yours: its members are not orc’s');
-}
-
-function text(body: unknown, field: string): string {
-  const value = (body as Readonly<Record<string, unknown>> | null)?.[field];
-  if (typeof value === 'string' && value !== '' && value.length <= 4096) return value;
-  throw new ApiError(400, `${field}: expected a text`);
 }
 
 const proofOf = (body: unknown): Proof => ({

@@ -31,7 +31,7 @@ export async function join(
     const message = 'nodeName: expected lower-case letters, digits and dashes, at most 63';
     throw refuse('name', new ApiError(400, message));
   }
-  if (role === 'manager' && options.members === undefined) {
+  if (role === 'manager' && options.etcd === undefined) {
     const message =
       'this cluster keeps its state in an etcd of yours: start a further manager with `orc up --etcd-endpoints …` and a copy of pki/';
     throw refuse('external-etcd', new ApiError(403, message));

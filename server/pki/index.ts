@@ -6,5 +6,5 @@ export {
   type CertificateRequest,
   type KeyedCertificate,
 } from './issue.ts';
-export { ensurePki, PkiError, type Credentials, type Pki } from './pki.ts';
+export { ensurePki, etcdClientName, PkiError, type Credentials, type Pki } from './pki.ts';
 export { keepPki, type KeepPkiOptions, type PkiKeeper } from './renew.ts';

@@ -45,6 +45,9 @@ export class PkiError extends Error {
   }
 }
 
+/** CN and DNS name of the one certificate with which etcd is asked. */
+export const etcdClientName = 'orc-etcd-client';
+
 const caDays = 20 * 365;
 const leafDays = 365;
 
@@ -186,7 +189,13 @@ export async function ensurePki(
     leaf('admin', { commonName: 'admin', organization: 'system:masters', usage: 'client' }),
     leaf('node', { commonName: `system:node:${nodeName}`, organization: 'system:nodes', usage: 'client' }),
     leaf('etcd', { commonName: 'orc-etcd', organization: 'orc', usage: 'both', hosts }),
-    leaf('etcd-client', { commonName: 'orc-etcd-client', organization: 'orc', usage: 'client' }),
+    // etcd takes clients by a name in their certificate, and wants their address in it, too.
+    leaf('etcd-client', {
+      commonName: etcdClientName,
+      organization: 'orc',
+      usage: 'client',
+      hosts: [etcdClientName, '127.0.0.1'],
+    }),
   ]);
   const renewAt = Math.min(
     ...[server, admin, node, etcd, etcdClient].map(({ cert }) => renewalOf(new X509Certificate(cert))),

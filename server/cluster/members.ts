@@ -1,0 +1,57 @@
+/** etcd's members over the API: for managers that join and leave, and for admins. */
+import { ApiError } from '../../kit/errors.ts';
+import {
+  addLearner,
+  listMembers,
+  memberStatus,
+  moveLeader,
+  promote,
+  removeMember,
+  type MemberCalls,
+} from '../../store/index.ts';
+import type { ClusterCall } from './index.ts';
+import { text } from './input.ts';
+import { writeManager } from './object.ts';
+import type { ClusterOptions } from './types.ts';
+
+type Route = (call: Pick<ClusterCall, 'body'>) => Promise<unknown>;
+
+export function memberRoutes(options: ClusterOptions): Readonly<Record<string, Route>> {
+  const { registry, logger } = options;
+  const etcd = (): MemberCalls => {
+    if (options.etcd !== undefined) return options.etcd;
+    throw new ApiError(409, 'the state of this cluster is in an etcd of yours: its members are not orc’s');
+  };
+  return {
+    'GET members': async () => ({ members: await listMembers(etcd()), own: await memberStatus(etcd()) }),
+
+    /** Adds a member, or finds it; 503 for what passes by itself. */
+    'POST members': async ({ body }) => {
+      const request = await body();
+      const [name, peerUrl] = [text(request, 'name'), text(request, 'peerUrl')];
+      const added = await addLearner(etcd(), { name, peerUrl });
+      if (added.kind === 'refused') {
+        const code = added.reason === 'NameTaken' ? 409 : 503;
+        throw new ApiError(code, added.message, { reason: added.reason });
+      }
+      logger.info({ member: name, peerUrl, how: added.kind }, 'an etcd member is added');
+      return added;
+    },
+    'POST members/promote': async ({ body }) => promote(etcd(), text(await body(), 'id')),
+
+    /** By name; a member that is none any more is gone already. */
+    'POST members/remove': async ({ body }) => {
+      const name = text(await body(), 'name');
+      const member = (await listMembers(etcd())).find((one) => one.name === name);
+      if (member !== undefined) {
+        const own = await memberStatus(etcd());
+        if (own.id === member.id) await moveLeader(etcd());
+        const removed = await removeMember(etcd(), member.id);
+        if (removed.kind === 'refused') throw new ApiError(409, removed.message, { reason: removed.reason });
+        logger.warn({ member: name }, 'an etcd member is removed');
+      }
+      await writeManager(registry, name, undefined);
+      return { removed: true };
+    },
+  };
+}
