@@ -1,5 +1,13 @@
 /** What is wrong with an object and what to do next: the first lines of `describe`. Pure. */
-import type { Condition, Node, Obj, Service, Stack, Task } from '../../api-schemas/index.ts';
+import {
+  taskStates,
+  type Condition,
+  type Node,
+  type Obj,
+  type Service,
+  type Stack,
+  type Task,
+} from '../../api-schemas/index.ts';
 import { viewService, wordsOf } from '../wait/observe.ts';
 import { remedyFor } from './remedies.ts';
 
@@ -63,19 +71,25 @@ function ofService(service: Service, tasks: readonly Task[]): Diagnosis | undefi
   return {
     headline: `${String(view.running)} of ${view.desired === undefined ? 'the wanted' : String(view.desired)} tasks running`,
     findings: unique([...why, ...findings].flatMap(apart)).slice(0, maxFindings),
-    next: nextSteps(own(service, tasks), `orc logs service/${service.metadata.name}`),
+    next: nextSteps({
+      // What ended in a slot that runs again is over, and asks for nothing.
+      tasks: troubled.flatMap(({ culprit }) => (culprit === undefined ? [] : [culprit])),
+      conditions: ['Stalled', 'PortsPublished', 'Ready'].flatMap(
+        (type) => badCondition(service.status?.conditions, type) ?? [],
+      ),
+      goesOn: badCondition(service.status?.conditions, 'Stalled') === undefined,
+      logs: `orc logs service/${service.metadata.name}`,
+    }),
   };
 }
-
-const own = (service: Service, tasks: readonly Task[]): readonly Task[] =>
-  tasks.filter((t) => t.spec.service === service.metadata.name);
 
 function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Task[]): Diagnosis | undefined {
   const bad = services
     .filter((s) => s.metadata.ownerReferences?.some((o) => o.uid === stack.metadata.uid))
     .map((service) => ({ service, diagnosis: ofService(service, tasks) }))
     .filter(({ diagnosis }) => diagnosis !== undefined);
-  const why = badCondition(stack.status?.conditions, ['Stalled'], ['Ready']);
+  const why =
+    badCondition(stack.status?.conditions, 'Stalled') ?? badCondition(stack.status?.conditions, 'Ready');
   if (bad.length === 0 && why === undefined) return undefined;
   return {
     headline: `${String(stack.status?.readyServices ?? 0)} of ${String(Object.keys(stack.spec.services).length)} services ready`,
@@ -87,6 +101,7 @@ function ofStack(stack: Stack, services: readonly Service[], tasks: readonly Tas
       ),
     ]).slice(0, maxFindings),
     next: unique([
+      ...(why === undefined ? [] : remedyFor(why.reason, why.type !== 'Stalled')),
       ...bad
         .flatMap(({ diagnosis }) => diagnosis?.next ?? [])
         .filter((step) => !step.startsWith('`orc logs')),
@@ -104,7 +119,13 @@ function ofTask(task: Task): Diagnosis | undefined {
   return {
     headline: `${state.toLowerCase()}: ${head}`,
     findings: nodes,
-    next: nextSteps([task], `orc logs task/${task.metadata.name}`),
+    next: nextSteps({
+      tasks: [task],
+      conditions: [],
+      // A task that has ended stays as it is: if anything follows, it is another one.
+      goesOn: taskStates.indexOf(state) < taskStates.indexOf('Running'),
+      logs: `orc logs task/${task.metadata.name}`,
+    }),
   };
 }
 
@@ -124,10 +145,15 @@ function perNode(text: string): { readonly head: string; readonly nodes: readonl
 }
 
 function ofNode(node: Node): Diagnosis | undefined {
-  const bad = badCondition(node.status?.conditions, ['Lost'], ['Ready']);
+  const { conditions } = node.status ?? {};
+  const bad = badCondition(conditions, 'Lost') ?? badCondition(conditions, 'Ready');
   const availability = node.spec.availability ?? 'active';
   if (bad !== undefined) {
-    return { headline: `not ready: ${bad.message || bad.reason}`, findings: [], next: remedyFor(bad.reason) };
+    return {
+      headline: `not ready: ${bad.message || bad.reason}`,
+      findings: [],
+      next: remedyFor(bad.reason, true),
+    };
   }
   if (availability === 'active') return undefined;
   const what =
@@ -139,26 +165,33 @@ function ofNode(node: Node): Diagnosis | undefined {
   };
 }
 
-/** The first condition that is True though it should not be, or not True though it should be. */
-const badCondition = (
-  conditions: readonly Condition[] = [],
-  whenTrue: readonly string[],
-  whenNot: readonly string[],
-) =>
-  conditions.find((c) => whenTrue.includes(c.type) && c.status === 'True') ??
-  conditions.find((c) => whenNot.includes(c.type) && c.status !== 'True');
+/** Types that are True when something is wrong; of the others, not True is. */
+const badWhenTrue: readonly string[] = ['Stalled', 'Lost'];
 
-function nextSteps(tasks: readonly Task[], logs: string): string[] {
-  const stuck = tasks.filter((t) => {
-    const state = t.status?.state ?? 'New';
-    return state !== 'Running' && state !== 'Complete' && state !== 'Shutdown';
-  });
-  const reasons = stuck.flatMap((t) => [
-    t.status?.reason,
-    t.status?.conditions?.find((c) => c.status === 'False')?.reason,
-  ]);
-  const steps = reasons.flatMap((reason) => (reason === undefined ? [] : remedyFor(reason)));
-  const started = stuck.some((t) => t.status?.startedAt !== undefined || t.status?.exitCode !== undefined);
+/** The condition of that type, if it says that something is wrong. */
+const badCondition = (conditions: readonly Condition[] = [], type: string): Condition | undefined =>
+  conditions.find((c) => c.type === type && (c.status === 'True') === badWhenTrue.includes(type));
+
+interface Trouble {
+  /** Those that say what is wrong. */
+  readonly tasks: readonly Task[];
+  readonly conditions: readonly Condition[];
+  /** orc has not given up. */
+  readonly goesOn: boolean;
+  /** The command that shows what they printed. */
+  readonly logs: string;
+}
+
+function nextSteps({ tasks, conditions, goesOn, logs }: Trouble): string[] {
+  const reasons = [
+    ...tasks.flatMap((t) => [
+      t.status?.reason,
+      t.status?.conditions?.find((c) => c.status === 'False')?.reason,
+    ]),
+    ...conditions.map((c) => c.reason),
+  ];
+  const steps = reasons.flatMap((reason) => (reason === undefined ? [] : remedyFor(reason, goesOn)));
+  const started = tasks.some((t) => t.status?.startedAt !== undefined || t.status?.exitCode !== undefined);
   return unique([...steps, ...(started ? [`\`${logs}\` shows what it printed`] : [])]);
 }
 

@@ -39,8 +39,14 @@ describe('a service', () => {
     const next = task('web', 1, { state: 'Ready' }, { restarts: 1 });
     const view = viewService(service('web', { replicas: 2 }), [old, next]);
     expect(view.slots).toEqual([
-      { slot: '1', state: 'Ready', node: 'node-a', problem: 'restart 1: NonZeroExit: exit code 1' },
-      { slot: '2', state: undefined, node: undefined, problem: undefined },
+      {
+        slot: '1',
+        state: 'Ready',
+        node: 'node-a',
+        problem: 'restart 1: NonZeroExit: exit code 1',
+        culprit: old,
+      },
+      { slot: '2', state: undefined, node: undefined, problem: undefined, culprit: undefined },
     ]);
   });
 

@@ -16,6 +16,8 @@ export interface SlotView {
   readonly node: string | undefined;
   /** Why it is not Running, in words. */
   readonly problem: string | undefined;
+  /** Whose words the problem is: the slot's task, or its predecessor. */
+  readonly culprit: Task | undefined;
 }
 
 export interface ServiceView {
@@ -146,21 +148,27 @@ function viewSlot(slot: string, tasks: readonly Task[], revision: string | undef
   const sorted = [...tasks].sort(newestFirst);
   const meant = sorted.filter(isMeant);
   const task = meant.find((t) => t.spec.revision === revision) ?? meant[0] ?? sorted[0];
-  if (task === undefined) return { slot, state: undefined, node: undefined, problem: undefined };
+  if (task === undefined)
+    return { slot, state: undefined, node: undefined, problem: undefined, culprit: undefined };
+  const [problem, culprit] = problemOf(task, sorted);
   return {
     slot,
     state: task.status?.state ?? 'New',
     node: task.spec.nodeName,
-    problem: problemOf(task, sorted),
+    problem,
+    culprit,
   };
 }
 
-/** Why the slot is not Running: the task's own words, else how its predecessor ended. */
-function problemOf(task: Task, sorted: readonly Task[]): string | undefined {
+/** Why the slot is not Running, and who says so: the task itself, else how its predecessor ended. */
+function problemOf(
+  task: Task,
+  sorted: readonly Task[],
+): readonly [problem: string, culprit: Task] | readonly [undefined, undefined] {
   const state = task.status?.state ?? 'New';
-  if (state === 'Running' || state === 'Complete') return undefined;
+  if (state === 'Running' || state === 'Complete') return [undefined, undefined];
   const own = wordsOf(task);
-  if (own !== undefined) return own;
+  if (own !== undefined) return [own, task];
   const before = sorted.find(
     (t) =>
       t !== task &&
@@ -168,8 +176,9 @@ function problemOf(task: Task, sorted: readonly Task[]): string | undefined {
       t.spec.service === task.spec.service,
   );
   const how = before === undefined ? undefined : wordsOf(before);
-  if (how === undefined || (task.spec.restarts ?? 0) === 0) return undefined;
-  return `restart ${String(task.spec.restarts)}: ${how}`;
+  if (before === undefined || how === undefined || (task.spec.restarts ?? 0) === 0)
+    return [undefined, undefined];
+  return [`restart ${String(task.spec.restarts)}: ${how}`, before];
 }
 
 /** `ImagePullFailed: manifest unknown` */
