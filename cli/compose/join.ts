@@ -1,0 +1,91 @@
+/** The files of a machine that has joined: what `orc join` writes, step by step, each step safe to repeat. */
+import { join as pathJoin } from 'node:path';
+import { formatToken, parseToken, type JoinAnswer, type JoinToken } from '../../api-schemas/join.ts';
+import { isApiError, messageOf } from '../../kit/errors.ts';
+import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
+import { isConnectionError, joinCluster } from '../../client/index.ts';
+import { CliError } from '../errors.ts';
+import type { ClusterFile, ManagerFile } from './cluster-file.ts';
+
+export interface JoinFlags {
+  readonly dataDir: string;
+  readonly nodeName: string;
+  readonly token: JoinToken;
+  /** `https://host:port` of managers, tried one after another. */
+  readonly servers: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** For a manager: what it will be, but for the state of its etcd. */
+  readonly manager: Omit<ManagerFile, 'etcd'>;
+}
+
+/** Throws CliError for a text that is no token. */
+export function readToken(text: string): JoinToken {
+  const token = parseToken(text);
+  if (token !== undefined) return token;
+  throw new CliError(
+    'this is no join token: `orc token show worker` (or `manager`) on a manager prints one, with the whole command',
+    { exitCode: 2 },
+  );
+}
+
+/**
+ * Joins through the first server that answers, and writes key, certificate, CA and (for a manager) the CA's key.
+ * Returns the cluster file to write last: while it is not there, the machine has not joined, and joining again
+ * finds its key.
+ */
+export async function joinThrough(flags: JoinFlags): Promise<ClusterFile> {
+  const { dataDir, nodeName, token, labels, manager } = flags;
+  const pki = pathJoin(dataDir, 'pki');
+  await privateDirectory(pki);
+  const file = (name: string): string => pathJoin(pki, name);
+  const key = await keyOf(file('node.key'));
+  const answer = await firstAnswer(flags.servers, (endpoint) =>
+    joinCluster({ endpoint, token: formatToken(token), parsed: token, nodeName, labels, key }),
+  );
+  await writeDurably(file('ca.crt'), answer.ca, 0o644);
+  await writeDurably(file('node.crt'), answer.certificate, 0o644);
+  if (answer.caKey !== undefined) await writeDurably(file('ca.key'), answer.caKey, 0o600);
+  const servers = [...new Set([...answer.servers, ...flags.servers])];
+  return {
+    version: 1,
+    nodeName,
+    role: answer.role,
+    servers,
+    ...(answer.role === 'manager' ? { manager: { ...manager, etcd: 'joining' } } : {}),
+  };
+}
+
+/** The node's own key; it stays what it is, so that joining again is joining as the same machine. */
+async function keyOf(path: string): Promise<string> {
+  const known = await readIfThere(path);
+  if (known !== undefined) return known;
+  const { generateKey } = await import('../../server/pki/index.ts');
+  const key = await generateKey();
+  await writeDurably(path, key, 0o600);
+  return key;
+}
+
+/** Asks one server after another; one that refuses has the last word, one that does not answer has not. */
+async function firstAnswer(
+  servers: readonly string[],
+  ask: (endpoint: string) => Promise<JoinAnswer>,
+): Promise<JoinAnswer> {
+  const failures: string[] = [];
+  for (const endpoint of servers) {
+    try {
+      return await ask(endpoint);
+    } catch (error) {
+      if (isApiError(error) && error.code < 500) {
+        throw new CliError(`${endpoint} refused: ${error.message}`, { cause: error });
+      }
+      if (!isApiError(error) && !isConnectionError(error)) {
+        throw new CliError(messageOf(error), { cause: error });
+      }
+      failures.push(messageOf(error));
+    }
+  }
+  throw new CliError(
+    `no manager of the cluster was reached:\n  ${failures.join('\n  ')}\n` +
+      'Check the address (the port is 6750 unless it was changed), the firewall, and that orc runs there.',
+  );
+}
