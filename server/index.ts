@@ -41,6 +41,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     logger,
     limits: { ...defaults, ...options.limits },
     streams: options.streams,
+    storeTrouble: options.storeTrouble ?? (() => undefined),
     listening: () => listening,
   };
   const closing = new AbortController();

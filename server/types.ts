@@ -56,6 +56,8 @@ export interface ServerOptions {
   /** Answers `/readyz`; a text says why not. Default: ready when a consistent read succeeds. */
   readonly ready?: () => Promise<string | undefined>;
   readonly limits?: Partial<Limits>;
+  /** Why the store does not answer, where that is known: told to who cannot be served, or not with what is newest. */
+  readonly storeTrouble?: () => string | undefined;
   /** Counters that `/metrics` shows as `orc_store_<name>`, e.g. those of the store's writer. */
   readonly storeCounters?: () => Readonly<Record<string, number>>;
 }
@@ -120,6 +122,7 @@ export interface Api {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly streams: Streams | undefined;
+  readonly storeTrouble: () => string | undefined;
   /** Where the API listens. */
   listening(): Listening;
 }

@@ -63,6 +63,7 @@ export class WatchCache implements Cache {
   #tables = new Tables();
   #ring: Ring;
   #revision = 0;
+  #confirmedAt = 0;
   readonly #watchers = new Set<Watcher>();
   readonly #waiters = new Map<number, Waiter>();
   /** Times it was rebuilt after the first. */
@@ -78,6 +79,10 @@ export class WatchCache implements Cache {
 
   get revision(): number {
     return this.#revision;
+  }
+
+  get confirmedAt(): number {
+    return this.#confirmedAt;
   }
 
   get oldestRevision(): number {
@@ -102,6 +107,11 @@ export class WatchCache implements Cache {
 
   sync(options: SyncOptions = {}): Promise<void> {
     return this.#options.sync(options);
+  }
+
+  /** Notes that it holds all that was committed before `at`. */
+  confirm(at: number): void {
+    if (at > this.#confirmedAt) this.#confirmedAt = at;
   }
 
   waitFor(revision: number): Promise<void> {
@@ -147,6 +157,7 @@ export class WatchCache implements Cache {
     for (const { ref, object } of objects) this.#tables.change(ref, object);
     this.#ring = new Ring(revision, this.#options.ring);
     this.#revision = revision;
+    this.confirm(this.#options.clock.now());
     if (!first) this.resets++;
     for (const watcher of [...this.#watchers]) this.#guard(watcher, () => watcher.handler.onReset());
     this.#wake();
@@ -163,6 +174,7 @@ export class WatchCache implements Cache {
       bytes += event.kv.value.length + 500;
     }
     this.#revision = revision;
+    this.confirm(this.#options.clock.now());
     this.changes += changes.length;
     if (changes.length > 0) {
       const unit: Unit = { revision, changes: Object.freeze(changes), bytes };

@@ -20,6 +20,10 @@ export function lastLines(file: string, count: number): readonly string[] {
   return text.split('\n').filter(Boolean).slice(-count).map(readable);
 }
 
+/** What etcd says it died of, in its last lines: the last that is fatal. Undefined when it was killed from outside. */
+export const causeOf = (lines: readonly string[]): string | undefined =>
+  lines.filter((line) => /^(fatal|panic): /.test(line)).at(-1);
+
 function readable(line: string): string {
   try {
     const { level, msg, error } = JSON.parse(line) as Record<string, unknown>;

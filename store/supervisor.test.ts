@@ -1,11 +1,12 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { systemClock, type Clock } from '../kit/clock.ts';
 import { silentLogger } from '../kit/log.ts';
 import { isSupported } from './etcd-binary.ts';
 import { openStore } from './open.ts';
@@ -87,6 +88,25 @@ describe('the etcd supervisor', () => {
     expect(supervisor.health().lastExit).toMatch(/SIGKILL/);
     expect(supervisor.health().pid).not.toBe(pid);
     await store.close();
+  });
+
+  test('says why etcd ended, until it has run for a while again', async () => {
+    let ahead = 0;
+    const clock: Clock = { now: () => Date.now() + ahead, after: (ms, fn) => systemClock.after(ms, fn) };
+    const dataDir = newDir();
+    const supervisor = await supervise(dataDir, { clock });
+    expect(supervisor.trouble()).toBeUndefined();
+    // What etcd logs when its disk is full.
+    const error = 'write /data/member/snap/db: no space left on device';
+    const line = JSON.stringify({ level: 'fatal', msg: 'failed to commit tx', error });
+    appendFileSync(join(dataDir, 'etcd.log'), `${line}\n`);
+    process.kill(supervisor.health().pid ?? 0, 'SIGKILL');
+    await until(() => supervisor.health().restarts === 1 && supervisor.health().state === 'running');
+    expect(supervisor.trouble()).toBe(
+      `etcd ended (fatal: failed to commit tx: ${error}) and is started again by itself; make room on the disk of ${dataDir}`,
+    );
+    ahead = 60_000;
+    expect(supervisor.trouble()).toBeUndefined();
   });
 
   test('adopts an etcd that outlived its supervisor, and looks after it', async () => {

@@ -6,7 +6,7 @@ import { messageOf } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
 import { Connection, type ConnectOptions } from './connection.ts';
 import { checkEtcd } from './etcd-binary.ts';
-import { lastLines, rotate } from './etcd-log.ts';
+import { causeOf, lastLines, rotate } from './etcd-log.ts';
 import { adoptEtcd, isAlive, startEtcd, type EtcdProcess, type EtcdRecord } from './etcd-process.ts';
 import { freePorts, isFree, isListening } from './ports.ts';
 
@@ -47,6 +47,8 @@ export interface EtcdSupervisor {
   /** It was still running when we came: an earlier process of ours had been killed. */
   readonly adopted: boolean;
   health(): SupervisorHealth;
+  /** Why etcd does not run, or did not until a moment ago, and what to do; undefined while all is well. */
+  trouble(): string | undefined;
   /** Ends etcd, with SIGKILL when it takes longer than 5 s. Idempotent. */
   stop(): Promise<void>;
 }
@@ -85,6 +87,8 @@ class Supervisor implements EtcdSupervisor {
   #process: EtcdProcess | undefined;
   #restarts = 0;
   #lastExit: string | undefined;
+  #cause: string | undefined;
+  #runningSince = 0;
   #loop: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions, binary: string, version: string) {
@@ -113,6 +117,15 @@ class Supervisor implements EtcdSupervisor {
       lastExit: this.#lastExit,
       lastLog: lastLines(this.#logFile, 20),
     };
+  }
+
+  trouble(): string | undefined {
+    const isSettled = this.#state === 'running' && this.#clock.now() - this.#runningSince > stableMs;
+    if (this.#cause === undefined || isSettled) return undefined;
+    const remedy = this.#cause.includes('no space left on device')
+      ? `make room on the disk of ${this.#options.dataDir}`
+      : `its log is ${this.#logFile}`;
+    return `etcd ended (${this.#cause}) and is started again by itself; ${remedy}`;
   }
 
   async stop(): Promise<void> {
@@ -160,13 +173,19 @@ class Supervisor implements EtcdSupervisor {
     const { dataDir } = this.#options;
     const process = await startEtcd(this.#binary, args, { cwd: dataDir, logFile: this.#logFile });
     this.#process = process;
-    this.#writeRecord({ pid: process.pid, startTime: process.startTime, ...ports, args });
+    try {
+      this.#writeRecord({ pid: process.pid, startTime: process.startTime, ...ports, args });
+    } catch (error) {
+      // One that is not on record would be started a second time.
+      await end(process, this.#clock);
+      throw error;
+    }
     if (await this.#answers(process, ports)) {
       this.#running(process, ports);
       return process;
     }
     await end(process, this.#clock);
-    this.#lastExit = await process.ended;
+    this.#noteEnd(await process.ended);
     return undefined;
   }
 
@@ -178,7 +197,7 @@ class Supervisor implements EtcdSupervisor {
       if (process !== undefined) {
         const since = this.#clock.now();
         const cancelRotation = this.#rotateNowAndThen();
-        this.#lastExit = await process.ended;
+        this.#noteEnd(await process.ended);
         cancelRotation();
         if (stopping.aborted) return;
         if (this.#clock.now() - since > stableMs) failures = 0;
@@ -194,15 +213,21 @@ class Supervisor implements EtcdSupervisor {
       if (stopping.aborted) return;
       this.#restarts++;
       process = await this.#start(this.#readRecord()).catch((error: unknown) => {
-        this.#lastExit = messageOf(error);
+        this.#lastExit = this.#cause = messageOf(error);
         return undefined;
       });
     }
   }
 
+  #noteEnd(exit: string): void {
+    this.#lastExit = exit;
+    this.#cause = causeOf(lastLines(this.#logFile, 20)) ?? exit;
+  }
+
   #running(process: EtcdProcess, { clientPort }: Pick<EtcdRecord, 'clientPort'>): void {
     this.#process = process;
     this.#state = 'running';
+    this.#runningSince = this.#clock.now();
     this.endpoints = [this.#endpoint(clientPort)];
   }
 

@@ -7,7 +7,12 @@ import type { SyncOptions } from './types.ts';
 export interface ConsistentReadOptions {
   readonly connection: Pick<Connection, 'range' | 'call'>;
   readonly clock: Clock;
-  readonly cache: () => { readonly revision: number; waitFor(revision: number): Promise<void> };
+  readonly cache: () => {
+    readonly revision: number;
+    waitFor(revision: number): Promise<void>;
+    /** All that was committed before `at` is in the cache. */
+    confirm(at: number): void;
+  };
   /** How long the cache may take to reach etcd's revision before a write of our own is made. Default 50 ms. */
   readonly patienceMs?: number;
 }
@@ -48,7 +53,10 @@ export class ConsistentReads {
   }
 
   #start(): Promise<void> {
-    const run: Promise<void> = this.#ask().finally(() => {
+    const { clock, cache } = this.#options;
+    const at = clock.now();
+    const asked = this.#ask().then(() => cache().confirm(at));
+    const run: Promise<void> = asked.finally(() => {
       if (this.#running === run) this.#running = undefined;
     });
     return run;

@@ -78,6 +78,8 @@ export interface WatchOptions {
 export interface Cache {
   /** Highest revision fully applied. */
   readonly revision: number;
+  /** When it was last known to hold all that was committed; milliseconds since the epoch. */
+  readonly confirmedAt: number;
   /** Oldest revision a watch can start from; older gives `Expired` (410). */
   readonly oldestRevision: number;
   get<K extends KindName>(kind: K, namespace: string, name: string): ObjOf<K> | undefined;

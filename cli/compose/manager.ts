@@ -71,7 +71,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
     const pki = await ensure();
-    const opened = await openEtcd(options, pki, createTracker(systemClock), store, closers);
+    const { opened, trouble } = await openEtcd(options, pki, createTracker(systemClock), store, closers);
     const serverName = nodeName;
     const lease = opened.holdLease(`server-${serverName}`, { identity: serverName });
     closers.push(() => lease.close());
@@ -101,6 +101,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       version,
       sessions: gateway,
       streams: gateway,
+      storeTrouble: trouble,
       storeCounters: () => ({ ...opened.writer.counters }),
     }).catch((error: unknown) => {
       throw listenError(error, listen);
@@ -146,13 +147,19 @@ const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
 
 const hasOwnEtcd = ({ etcdEndpoints = [] }: ManagerOptions): boolean => etcdEndpoints.length === 0;
 
+interface OpenedStore {
+  readonly opened: StoreRoom.Store;
+  /** Why etcd does not answer, where that is known. */
+  readonly trouble: () => string | undefined;
+}
+
 async function openEtcd(
   options: ManagerOptions,
   pki: Pki,
   track: StoreRoom.Track,
   { openStore, superviseEtcd }: typeof StoreRoom,
   closers: (() => Promise<unknown>)[],
-): Promise<StoreRoom.Store> {
+): Promise<OpenedStore> {
   const { dataDir, signal } = options;
   const logger = options.logger.child({ part: 'store' });
   const endpoints = options.etcdEndpoints ?? [];
@@ -169,7 +176,7 @@ async function openEtcd(
       openStore({ endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) }, signal),
     );
     closers.push(() => opened.close());
-    return opened;
+    return { opened, trouble: () => undefined };
   }
   const etcd = await superviseEtcd({
     dataDir: join(dataDir, 'etcd'),
@@ -187,7 +194,7 @@ async function openEtcd(
     signal,
   );
   closers.push(() => opened.close());
-  return opened;
+  return { opened, trouble: () => etcd.trouble() };
 }
 
 const etcdWaitMs = { everyMs: 5_000, limitMs: 60_000 };

@@ -12,7 +12,7 @@ import type { Api, Identity, Reply, ResourceCall, Verb } from '../types.ts';
 import type { Encoder } from '../watch/encode.ts';
 import { otherPath, type OtherPaths } from './other.ts';
 import { parsePath, type Target } from './path.ts';
-import { internal, send, sendError } from './respond.ts';
+import { explained, internal, send, sendError } from './respond.ts';
 
 export interface Handler {
   readonly api: Api;
@@ -57,7 +57,7 @@ export async function handle(handler: Handler, req: IncomingMessage, res: Server
     if (why !== undefined && !signal.aborted) {
       handler.logger.error({ err: error, verb: asked.verb, object: asked.object }, 'a request failed');
     }
-    sendError(res, error);
+    sendError(res, explained(error, handler.api.storeTrouble()));
   }
   const seconds = (performance.now() - started) / 1000;
   handler.metrics.request(asked.verb, asked.resource, res.statusCode, seconds);

@@ -12,7 +12,7 @@ export function send(res: ServerResponse, reply: Reply, warnings: readonly strin
     'Content-Length': Buffer.byteLength(bytes),
     'Cache-Control': 'no-cache, private',
     'X-Content-Type-Options': 'nosniff',
-    ...(warnings.length === 0 ? {} : { Warning: warnings.map(warningHeader) }),
+    ...warningHeaders(warnings),
     ...reply.headers,
   });
   res.end(res.req.method === 'HEAD' ? undefined : bytes);
@@ -22,6 +22,21 @@ export function send(res: ServerResponse, reply: Reply, warnings: readonly strin
 function warningHeader(text: string): string {
   const clean = text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 256);
   return `299 - "${clean.replace(/[\\"]/g, (char) => `\\${char}`)}"`;
+}
+
+/** Headers that tell the client of `texts`. */
+export const warningHeaders = (texts: readonly string[]): { readonly Warning?: string[] } =>
+  texts.length === 0 ? {} : { Warning: texts.map(warningHeader) };
+
+/** An error of the store, with why the store does not answer where that is known. */
+export function explained(error: unknown, trouble: string | undefined): unknown {
+  if (trouble === undefined || !(error instanceof ApiError) || ![503, 504].includes(error.code)) return error;
+  const { code, message, reason, details } = error;
+  return new ApiError(code, `${message}. ${trouble}`, {
+    reason,
+    cause: error,
+    ...(details === undefined ? {} : { details }),
+  });
 }
 
 /** Sends any error as a Status; what is not an ApiError is ours, 500, and its text stays in the log. */

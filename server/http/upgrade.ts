@@ -11,7 +11,7 @@ import { get } from '../resources/get.ts';
 import type { Api, Identity, ResourceCall, Sessions } from '../types.ts';
 import { accessOf, check, parseUrl, type Url } from './handler.ts';
 import { parsePath, pathNotFound } from './path.ts';
-import { internal } from './respond.ts';
+import { explained, internal } from './respond.ts';
 
 /** Never throws: what is refused gets a Status and is closed. */
 export async function handleUpgrade(
@@ -38,9 +38,10 @@ export async function handleUpgrade(
   } catch (error) {
     const why = internal(error);
     if (why !== undefined) logger.error({ err: error }, 'an upgrade failed');
+    const told = explained(error, api.storeTrouble());
     refuse(
       socket,
-      error instanceof ApiError ? error : new ApiError(500, 'Internal error: see the log of the server'),
+      told instanceof ApiError ? told : new ApiError(500, 'Internal error: see the log of the server'),
     );
   }
 }
@@ -60,8 +61,9 @@ async function exec(
   if (api.streams === undefined) throw pathNotFound();
   // Running a command is a `create`, as in Kubernetes: reading tasks does not allow it.
   check(identity, accessOf(target, 'create'));
-  const call: Pick<ResourceCall, 'def' | 'namespace' | 'name' | 'query'> = {
+  const call: Pick<ResourceCall, 'def' | 'namespace' | 'name' | 'query' | 'warn'> = {
     ...target,
+    warn: () => undefined,
     query: new URLSearchParams(),
   };
   const task = (await get(api, call)) as Task;

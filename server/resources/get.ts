@@ -8,9 +8,10 @@ import { reach } from './version.ts';
 /** As new as all that was committed before the call, unless `resourceVersion=0` is given. Throws 404. */
 export async function get(
   api: Api,
-  { def, namespace, name, query }: Pick<ResourceCall, 'def' | 'namespace' | 'name' | 'query'>,
+  call: Pick<ResourceCall, 'def' | 'namespace' | 'name' | 'query' | 'warn'>,
 ): Promise<Obj> {
-  await reach(api, query.get('resourceVersion'));
+  const { def, namespace, name, query } = call;
+  await reach(api, query.get('resourceVersion'), (text) => call.warn(text));
   const object = cached(api, def, namespace, name);
   if (object === undefined) throw notFound(def, name);
   return object;

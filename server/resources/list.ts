@@ -34,7 +34,7 @@ export async function list(api: Api, call: ResourceCall): Promise<Listing> {
   const { cache } = api.registry;
 
   const exact = exactVersion(query, token);
-  if (exact === undefined) await reach(api, query.get('resourceVersion'));
+  if (exact === undefined) await reach(api, query.get('resourceVersion'), (text) => call.warn(text));
   else await reachRevision(api, exact);
   const revision = exact ?? cache.revision;
   const all = listAt(api, def.kind, namespace, revision);

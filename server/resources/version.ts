@@ -17,16 +17,37 @@ export function versionOf(text: string | null): number | undefined {
   return Number(text);
 }
 
+/** Adds a `Warning` header to the answer. */
+export type Warn = (text: string) => void;
+
 /**
  * Waits until the cache may answer: absent: all that is committed; 0: at once; N: not older than N.
  * Throws 504 when N is in the future.
  */
-export async function reach(api: Api, text: string | null): Promise<void> {
+export async function reach(api: Api, text: string | null, warn: Warn): Promise<void> {
   const version = versionOf(text);
   if (version === 0) return;
-  if (version === undefined) return api.registry.cache.sync();
+  if (version === undefined) return reachNewest(api, warn);
   return reachRevision(api, version);
 }
+
+/**
+ * Waits until the cache holds all that is committed. While etcd cannot be reached it goes on with what the cache
+ * has, and warns how old that is: who looks for what is wrong then must be able to look.
+ */
+export async function reachNewest(api: Api, warn: Warn): Promise<void> {
+  const { cache } = api.registry;
+  try {
+    await cache.sync();
+  } catch (error) {
+    if (!(error instanceof ApiError) || !storeIsAway.has(error.reason)) throw error;
+    const seconds = Math.max(0, Math.round((api.clock.now() - cache.confirmedAt) / 1000));
+    const why = api.storeTrouble() ?? error.message;
+    warn(`This is how things were ${seconds} s ago. ${why}`);
+  }
+}
+
+const storeIsAway = new Set(['StoreUnavailable', 'NoQuorum']);
 
 export async function reachRevision(api: Api, version: number): Promise<void> {
   const { cache } = api.registry;

@@ -3,11 +3,12 @@ import type { Obj } from '../../api-schemas/index.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Change, Subscription } from '../../store/types.ts';
 import { formOf } from '../http/media.ts';
+import { warningHeaders } from '../http/respond.ts';
 import { badRequest } from '../resources/errors.ts';
 import { filterOf } from '../resources/list.ts';
 import { boolOf, intOf } from '../resources/params.ts';
 import { tableType } from '../resources/reply.ts';
-import { reachRevision, versionOf } from '../resources/version.ts';
+import { reachNewest, reachRevision, versionOf, type Warn } from '../resources/version.ts';
 import { includeObjectOf } from '../table/table.ts';
 import type { Api, ResourceCall } from '../types.ts';
 import { line, type Encoder, type WatchForm } from './encode.ts';
@@ -31,13 +32,15 @@ export async function watch(api: Api, call: ResourceCall, encoder: Encoder): Pro
     (selected === undefined || selected(object));
   const bookmarks = boolOf(query, 'allowWatchBookmarks');
   const timeoutMs = timeoutOf(query);
-  const start = await startOf(api, query, bookmarks);
+  const warnings: string[] = [];
+  const start = await startOf(api, query, bookmarks, (text) => void warnings.push(text));
   if (signal.aborted) return;
 
   res.writeHead(200, {
     'Content-Type': typeOf(form),
     'Cache-Control': 'no-cache, private',
     'X-Content-Type-Options': 'nosniff',
+    ...warningHeaders(warnings),
   });
   res.flushHeaders();
   await new Promise<void>((resolve) => {
@@ -58,7 +61,7 @@ function timeoutOf(query: URLSearchParams): number {
   return (seconds > 0 ? Math.min(seconds, 86_400) : 1800 + Math.random() * 1800) * 1000;
 }
 
-async function startOf(api: Api, query: URLSearchParams, bookmarks: boolean): Promise<Start> {
+async function startOf(api: Api, query: URLSearchParams, bookmarks: boolean, warn: Warn): Promise<Start> {
   const version = versionOf(query.get('resourceVersion'));
   const initial = query.get('sendInitialEvents');
   const match = query.get('resourceVersionMatch');
@@ -68,7 +71,7 @@ async function startOf(api: Api, query: URLSearchParams, bookmarks: boolean): Pr
     }
     if (boolOf(query, 'sendInitialEvents')) {
       if (!bookmarks) throw badRequest('sendInitialEvents requires setting allowWatchBookmarks to true');
-      if (version === undefined) await api.registry.cache.sync();
+      if (version === undefined) await reachNewest(api, warn);
       else if (version > 0) await reachRevision(api, version);
       return { from: undefined, marked: true };
     }
@@ -76,7 +79,7 @@ async function startOf(api: Api, query: URLSearchParams, bookmarks: boolean): Pr
   } else if (match !== null && match !== '') {
     throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   }
-  if (version === undefined) await api.registry.cache.sync();
+  if (version === undefined) await reachNewest(api, warn);
   else if (version > 0) await reachRevision(api, version);
   return { from: version === undefined || version === 0 ? undefined : version, marked: false };
 }
