@@ -27,9 +27,10 @@ export const command = defineCommand({
     ['orc delete service web', 'One object; waits until its containers are gone'],
     ['orc delete services -l app=web', 'By label'],
     ['orc delete stacks --all -n shop', 'All of a kind'],
+    ['orc delete service web --cascade orphan', 'The service only: its tasks run on'],
   ],
   epilog:
-    '--cascade=foreground (the default) deletes what the object owns first, then the object; background the other way round; orphan leaves it.\n' +
+    '--cascade=foreground (the default) deletes what the object owns first, then the object; background the other way round; orphan leaves it, and does not wait for it.\n' +
     'Exit codes: 0 gone, 1 failed, 2 wrong usage, 3 not gone within --timeout, 130 interrupted (the deletion goes on).',
   options: (yargs) =>
     dryRunFlag(selectorFlags(fileFlags(yargs)))
@@ -101,7 +102,11 @@ export const command = defineCommand({
           });
       }
       say(context.io, `${label(victim.def, victim.name)} deleted${dry}`);
-      going.push({ ...victim, uid: found.metadata.uid ?? '' });
+      going.push({
+        ...victim,
+        uid: found.metadata.uid ?? '',
+        takesTasks: args.cascade !== 'orphan',
+      });
     }
     if (!args.wait || args.dryRun !== 'none' || going.length === 0) return failed ? 1 : 0;
     return finish(context, connection, going, timeoutMs, failed);

@@ -11,6 +11,8 @@ export interface GoneTarget {
   readonly name: string;
   /** A new object of the same name is not waited for. */
   readonly uid: string;
+  /** Its tasks go with it. */
+  readonly takesTasks: boolean;
 }
 
 interface Watched extends GoneTarget {
@@ -50,7 +52,7 @@ export async function waitGone(
 }
 
 function watch(client: Client, target: GoneTarget, onChange: () => void): Watched {
-  const { def, namespace, name } = target;
+  const { def, namespace, name, takesTasks } = target;
   const scope = namespace === undefined ? {} : { namespace };
   const object = startInformer(
     client,
@@ -58,7 +60,7 @@ function watch(client: Client, target: GoneTarget, onChange: () => void): Watche
     { ...scope, fieldSelector: `metadata.name=${name}` },
     { onChange },
   ) as Informer<Obj>;
-  const owns = def.kind === 'Stack' || def.kind === 'Service';
+  const owns = takesTasks && (def.kind === 'Stack' || def.kind === 'Service');
   const labelSelector = `orc.dev/${def.singular}=${name}`;
   const tasks = owns ? startInformer(client, 'Task', { ...scope, labelSelector }, { onChange }) : undefined;
   return { ...target, object, tasks };

@@ -149,6 +149,25 @@ describe('delete', () => {
     expect(t.stored('held')).toBeUndefined();
   });
 
+  test('with --cascade=orphan waits for the object alone, and not for the tasks that stay', async () => {
+    await t.cli('apply', '-f', t.file('parent.yml', serviceText('parent')));
+    const ref = { kind: 'Service', namespace: 'default', name: 'parent' } as const;
+    const service = t.stored('parent');
+    if (service === undefined) throw new Error('not stored');
+    const { metadata } = await t.playTask(service, 1, { state: 'Running' });
+    const remove = t.start('delete', 'service/parent', '--cascade=orphan');
+    await remove.seen('service/parent waits for finalizers: orphan');
+    // As the garbage collector does, once no task names the service as its owner.
+    await t.api.store.registry.modify<Service>(ref, (s) => ({
+      ...s,
+      metadata: { ...s.metadata, finalizers: [] },
+    }));
+    const { code, out } = await remove.ended;
+    expect(code).toBe(0);
+    expect(out).not.toContain(metadata.name);
+    expect(t.api.store.registry.cache.get('Task', 'default', metadata.name)?.status?.state).toBe('Running');
+  });
+
   test('of what is not there fails unless told to ignore it', async () => {
     expect(await t.cli('delete', 'svc', 'nope')).toMatchObject({
       code: 1,
