@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { takeLock } from './demo/lock.mjs';
 import { DemoOrc, orcPath } from './demo/orc.mjs';
@@ -34,9 +35,9 @@ let isUp = false;
 const lock = takeLock(`${dir}.lock`);
 if (lock.holder !== undefined) refuse(lock.holder);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void end(isUp ? 0 : 130));
-
+const tour = main();
 try {
-  await main();
+  await tour;
   if (flags.exit) await end(0);
   isUp = true;
 } catch (error) {
@@ -50,8 +51,11 @@ try {
 async function main() {
   setup.checkNode();
   setup.ensureNodeModules();
+  await setImmediate(); // lets a Ctrl-C that came meanwhile be heard
+  ending.signal.throwIfAborted();
   await clearLeftovers();
   const socket = await prepareMachine();
+  ending.signal.throwIfAborted();
   const port = await freePort(8080);
   const address = `127.0.0.1:${await freePort(6750)}`;
 
@@ -68,7 +72,7 @@ async function main() {
 
   if (!flags.simulated) await fetchUntilAllAnswered(port, ending.signal);
   await killOne(orc, socket, ending.signal);
-  if (!flags.exit) invite({ config: orc.config, orcPath, port, manifest, simulated: flags.simulated });
+  if (!flags.exit) invite({ config: orc.config, orcPath, port, simulated: flags.simulated });
 }
 
 function invite(demo) {
@@ -146,6 +150,7 @@ async function prepareMachine() {
   const socket = join(engineDir, 'docker.sock');
   remember(dir, { socket });
   await startEngine(engineDir, ending.signal);
+  ending.signal.throwIfAborted();
   await makeImage(socket);
   return socket;
 }
@@ -209,6 +214,8 @@ async function clear() {
 async function end(code) {
   if (ending.signal.aborted) return;
   ending.abort();
+  // The tour gives up at its next wait; what it makes meanwhile must be there before it is cleared.
+  await tour.catch(() => undefined);
   if (isDemoFolder(dir)) {
     step(`Ending: deleting the stack, then orc, etcd${existsSync(engineDir) ? ' and the engine' : ''}`);
     await orc.down();

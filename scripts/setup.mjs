@@ -71,7 +71,8 @@ function isInstalled() {
 }
 
 function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2], ...options });
+  const { status, signal, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2], ...options });
+  if (signal === 'SIGINT') throw new SetupError('interrupted');
   if (status !== 0)
     throw new SetupError(`${command} ${args.join(' ')} failed: ${error?.message ?? `exit ${status}`}`);
 }

@@ -61,6 +61,7 @@ export class DemoOrc {
 
   /** Shows a command and what it prints; throws when it fails. */
   async show(args) {
+    this.#signal.throwIfAborted();
     command(shown(args));
     const { code } = await this.run(args, { stdio: ['ignore', 'inherit', 'inherit'] });
     if (code !== 0) throw plain(`orc ${args[0]} ended with exit code ${code}; the log is ${this.log}`);
@@ -73,6 +74,7 @@ export class DemoOrc {
 
   /** Starts `orc up` and returns when its node has registered. */
   async up(args) {
+    this.#signal.throwIfAborted();
     command(shown(args));
     const log = openSync(this.log, 'a');
     this.#server = this.spawn(args, ['ignore', log, log]);

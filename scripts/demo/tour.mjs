@@ -87,7 +87,7 @@ function watchTasks(orc) {
 }
 
 /** Command lines for another terminal; each must work as it is printed (tests/e2e/demo.test.ts runs them). */
-export const whatToTryNext = ({ config, orcPath, port, manifest, simulated }) => ({
+export const whatToTryNext = ({ config, orcPath, port, simulated }) => ({
   setUp: `export ORC_CONFIG=${config}; alias orc=${orcPath}`,
   lines: [
     ['orc get tasks -w', 'watch them live'],
@@ -96,6 +96,6 @@ export const whatToTryNext = ({ config, orcPath, port, manifest, simulated }) =>
     ['orc logs -f service/hello-clock', 'logs of all its tasks'],
     ['orc exec -it service/hello-web -- sh', 'a shell in one'],
     ...(simulated ? [] : [[`curl http://127.0.0.1:${port}/`, 'again and again: each replica answers']]),
-    [`orc delete -f ${manifest}`, 'remove it all'],
+    ['orc delete stack hello', 'remove it all'],
   ],
 });
