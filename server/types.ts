@@ -102,6 +102,8 @@ export interface ResourceCall {
   readonly identity: Identity;
   /** Adds a `Warning` header to the answer. */
   warn(text: string): void;
+  /** Says that the request stores nothing, for the log. */
+  noteDryRun(): void;
   /** Aborts when the client goes away or the server closes. */
   readonly signal: AbortSignal;
 }

@@ -36,6 +36,7 @@ interface Asked {
   verb: string;
   resource: string;
   object: string;
+  isDryRun: boolean;
 }
 
 /** Never throws. */
@@ -46,6 +47,7 @@ export async function handle(handler: Handler, req: IncomingMessage, res: Server
     verb: (req.method ?? '').toLowerCase(),
     resource: '',
     object: '',
+    isDryRun: false,
   };
   const gone = new AbortController();
   res.on('close', () => gone.abort(new Error('the client went away')));
@@ -68,7 +70,8 @@ export async function handle(handler: Handler, req: IncomingMessage, res: Server
     code: res.statusCode,
     ms: Math.round(seconds * 1000),
   };
-  if (writes.has(asked.verb)) handler.logger.info(line, 'write');
+  if (asked.isDryRun) handler.logger.debug({ ...line, dryRun: true }, 'dry run');
+  else if (writes.has(asked.verb)) handler.logger.info(line, 'write');
   else handler.logger.debug(line, 'read');
 }
 
@@ -114,6 +117,7 @@ async function answer(
         res,
         identity: who,
         warn: (text) => void warnings.push(text),
+        noteDryRun: () => void (asked.isDryRun = true),
         signal,
       };
       const reply = await bounded(handler, call, () => dispatch(handler.api, call, handler.encoder));

@@ -14,7 +14,7 @@ import { deleteParams, remove, removeCollection } from './delete.ts';
 import { badRequest, notAllowed } from './errors.ts';
 import { get } from './get.ts';
 import { list } from './list.ts';
-import { boolOf, writeParams } from './params.ts';
+import { boolOf, writeParams, type WriteParams } from './params.ts';
 import { patch, readPatch } from './patch.ts';
 import { listReply, objectReply } from './reply.ts';
 import { patchScale, scaleOf, updateScale } from './scale.ts';
@@ -68,6 +68,14 @@ export async function dispatch(api: Api, call: ResourceCall, encoder: Encoder): 
   return main(api, call, encoder);
 }
 
+/** Notes on the call that it is a dry run. */
+function noted<T extends { readonly dryRun: boolean }>(call: ResourceCall, params: T): T {
+  if (params.dryRun) call.noteDryRun();
+  return params;
+}
+
+const paramsOf = (call: ResourceCall): WriteParams => noted(call, writeParams(call.query, call.req));
+
 async function main(api: Api, call: ResourceCall, encoder: Encoder): Promise<Reply | undefined> {
   const { verb, query, req } = call;
   switch (verb) {
@@ -82,21 +90,21 @@ async function main(api: Api, call: ResourceCall, encoder: Encoder): Promise<Rep
       await watch(api, call, encoder);
       return undefined;
     case 'create': {
-      const params = writeParams(query, req);
+      const params = paramsOf(call);
       return objectReply(api, call, await create(api, call, await bodyObject(api, call), params), 201);
     }
     case 'update': {
-      const params = writeParams(query, req);
+      const params = paramsOf(call);
       return objectReply(api, call, await update(api, call, await bodyObject(api, call), params));
     }
     case 'patch': {
-      const params = writeParams(query, req);
+      const params = paramsOf(call);
       const what = readPatch(req.headers['content-type'], await readBody(req, api.limits.bodyBytes));
       const { object, created } = await patch(api, call, what, params);
       return objectReply(api, call, object, created ? 201 : 200);
     }
     case 'delete': {
-      const params = deleteParams(query, await deleteBody(api, call));
+      const params = noted(call, deleteParams(query, await deleteBody(api, call)));
       const left = await remove(api, call, params);
       if ('status' in left && !('metadata' in left && 'uid' in (left.metadata as object)))
         return { code: 200, body: left };
@@ -104,7 +112,7 @@ async function main(api: Api, call: ResourceCall, encoder: Encoder): Promise<Rep
       return objectReply(api, call, left as Obj);
     }
     case 'deletecollection': {
-      const params = deleteParams(query, await deleteBody(api, call));
+      const params = noted(call, deleteParams(query, await deleteBody(api, call)));
       const { items, metadata } = await removeCollection(api, call, params);
       return listReply(api, call, items, metadata);
     }
@@ -134,18 +142,18 @@ async function deleteBody(api: Api, { req }: ResourceCall): Promise<JsonObject> 
 }
 
 async function scale(api: Api, call: ResourceCall): Promise<Reply> {
-  const { verb, query, req, def } = call;
+  const { verb, req, def } = call;
   switch (verb) {
     case 'get':
       return { code: 200, body: scaleOf(def, await get(api, call)) };
     case 'update':
       return {
         code: 200,
-        body: await updateScale(api, call, await bodyObject(api, call), writeParams(query, req)),
+        body: await updateScale(api, call, await bodyObject(api, call), paramsOf(call)),
       };
     case 'patch': {
       const what = readPatch(req.headers['content-type'], await readBody(req, api.limits.bodyBytes));
-      return { code: 200, body: await patchScale(api, call, what, writeParams(query, req)) };
+      return { code: 200, body: await patchScale(api, call, what, paramsOf(call)) };
     }
     case 'list':
     case 'watch':

@@ -65,7 +65,7 @@ export interface TestApi {
 export async function startTestApi({
   ring,
   ...options
-}: Partial<Pick<ServerOptions, 'streams' | 'sessions' | 'storeTrouble'>> & {
+}: Partial<Pick<ServerOptions, 'streams' | 'sessions' | 'storeTrouble' | 'logger'>> & {
   readonly limits?: Partial<Limits>;
   readonly ring?: OpenOptions['ring'];
 } = {}): Promise<TestApi> {
