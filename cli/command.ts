@@ -1,7 +1,7 @@
 /** The shape of every command. One file in `commands/` exports `command`; one line in `registry.ts` names it. */
 import type { Argv, ArgumentsCamelCase } from 'yargs';
 import type { Clock } from '../kit/clock.ts';
-import type { Connection } from './connect.ts';
+import type { Connection } from './connection.ts';
 import type { Io } from './io.ts';
 
 /** Flags that every command understands. */
@@ -20,6 +20,8 @@ export interface Context {
   readonly flags: GlobalFlags;
   /** Aborted on SIGINT and SIGTERM. A command that can be interrupted returns soon after. */
   readonly signal: AbortSignal;
+  /** All commands, for those that speak of the others. */
+  readonly commands: readonly Entry[];
   /** Opens the context that the flags and the kubeconfig name. Reads the file once, dials nothing. */
   connect(): Promise<Connection>;
 }
@@ -51,6 +53,18 @@ export interface Command {
   readonly passThrough: boolean;
   options(yargs: Argv): Argv;
   run(context: Context, args: ArgumentsCamelCase): Promise<ExitCode | void>;
+}
+
+export const groups = ['Start a cluster', 'Change', 'Look', 'Inside a task', 'Nodes', 'Settings'] as const;
+export type Group = (typeof groups)[number];
+
+/** A command before its file is loaded. */
+export interface Entry {
+  readonly name: string;
+  readonly group: Group;
+  /** Empty: not in the overview. */
+  readonly summary: string;
+  load(): Promise<{ readonly command: Command }>;
 }
 
 /** Defines a command: `export const command = defineCommand({ … })`. The options decide the type of `args`. */

@@ -1,6 +1,7 @@
 /** Flags that several commands share. */
 import type { Argv } from 'yargs';
 import { usageError } from './errors.ts';
+import { parseDuration } from './output/age.ts';
 
 export const selectorFlags = <A>(yargs: Argv<A>) =>
   yargs
@@ -74,6 +75,14 @@ export function wholeNumber(value: string | readonly string[] | undefined, flag:
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
     throw usageError(`${flag} must be a whole number, 0 or more, and not "${text}"`, `e.g. ${flag} 3`);
   return number;
+}
+
+/** Milliseconds of a flag's duration; a usage error names the flag. */
+export function duration(value: string | readonly string[], flag: string): number {
+  const text = single(value, flag) ?? '';
+  const ms = parseDuration(text);
+  if (ms === undefined) throw usageError(`${flag}: "${text}" is not a duration`, 'e.g. 30s, 1m30s, 2h');
+  return ms;
 }
 
 /** `app in (a,b),x=y` from one or several -l: all must hold. */

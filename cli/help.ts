@@ -1,8 +1,8 @@
 /** Help texts. The overview lists commands by what a user wants to do, without loading any of them. */
-import type { Command } from './command.ts';
+import { groups, type Command } from './command.ts';
 import { usageError, type CliError } from './errors.ts';
 import { nearest, parserOf } from './parse.ts';
-import { entries, groups } from './registry.ts';
+import { entries } from './registry.ts';
 import type { Palette } from './output/color.ts';
 import { pad } from './output/text.ts';
 

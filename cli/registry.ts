@@ -1,16 +1,5 @@
 /** Every command, one line each. A command's file is loaded only when it is asked for. */
-import type { Command } from './command.ts';
-
-export interface Entry {
-  readonly name: string;
-  readonly group: Group;
-  /** Empty: not in the overview. */
-  readonly summary: string;
-  load(): Promise<{ readonly command: Command }>;
-}
-
-export const groups = ['Start a cluster', 'Change', 'Look', 'Inside a task', 'Nodes', 'Settings'] as const;
-export type Group = (typeof groups)[number];
+import type { Entry, Group } from './command.ts';
 
 const entry = (group: Group, name: string, summary: string, load: Entry['load']): Entry => ({
   group,

@@ -52,6 +52,7 @@ async function dispatch(
     clock,
     flags,
     signal,
+    commands: entries,
     connect: async () => (await import('./connect.ts')).connect(flags, io),
   };
   const code = await command.run(context, args);

@@ -20,6 +20,10 @@ export interface TransportOptions {
   readonly token?: string | undefined;
   /** Becomes the field manager of writes that name none. Default `orc`. */
   readonly userAgent?: string;
+  /** Longest wait for any answer that does not last, instead of what each request says. 0: for ever. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Told of each request before it is sent: its method and path. */
+  readonly onRequest?: ((method: string, path: string) => void) | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -115,7 +119,9 @@ export class Transport {
 
   /** Resolves with a 2xx answer whose body is unread. A busy server (429, or 503 with Retry-After) is asked again. */
   async request(options: RequestOptions): Promise<IncomingMessage> {
-    const idempotent = options.idempotent ?? (options.method ?? 'GET') === 'GET';
+    const { method = 'GET', path } = options;
+    const idempotent = options.idempotent ?? method === 'GET';
+    this.#options.onRequest?.(method, path);
     for (let tries = 1; ; tries++) {
       const response = await this.overEndpoints(
         (endpoint) => this.#send(endpoint, options, idempotent),
@@ -161,7 +167,9 @@ export class Transport {
   }
 
   #once(endpoint: string, options: RequestOptions, sent: { reused: boolean }): Promise<IncomingMessage> {
-    const { signal, body, timeoutMs = 30_000 } = options;
+    const { signal, body } = options;
+    const everyMs = options.streaming === true ? undefined : this.#options.requestTimeoutMs;
+    const timeoutMs = everyMs ?? options.timeoutMs ?? 30_000;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason as Error);
       let connected = false;

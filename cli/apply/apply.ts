@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Obj } from '../../api-schemas/index.ts';
 import { waitFor, WaitTimeout } from '../../client/index.ts';
 import type { Context } from '../command.ts';
-import type { Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { CliError } from '../errors.ts';
 import { note, say } from '../io.ts';
 import type { Item } from '../manifest/load.ts';

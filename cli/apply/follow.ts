@@ -1,7 +1,7 @@
 /** `apply --watch`: keeps the cluster as the files say while they change on disk. */
 import { watch as watchFiles } from 'chokidar';
 import type { Context, ExitCode } from '../command.ts';
-import type { Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { usageError } from '../errors.ts';
 import { note, say } from '../io.ts';
 import { load, type Item, type Loaded } from '../manifest/load.ts';

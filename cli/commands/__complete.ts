@@ -3,7 +3,6 @@ import { defineCommand, type Context } from '../command.ts';
 import { say } from '../io.ts';
 import { allKinds, resolveKind, scopeOf } from '../kinds.ts';
 import { flagsOf, parserOf, splitCommand } from '../parse.ts';
-import { entries } from '../registry.ts';
 
 /** Longer than this nobody waits for a completion. */
 const patienceMs = 1500;
@@ -37,10 +36,11 @@ const namesOfKind: Readonly<Record<string, readonly KindName[]>> = {
 /** `words` are those after `orc`; the last is the one that is being typed. */
 async function suggest(context: Context, words: readonly string[]): Promise<readonly string[]> {
   const word = words.at(-1) ?? '';
+  const { commands } = context;
   const before = words.slice(0, -1);
   const { name, rest } = splitCommand(before);
-  if (name === undefined) return entries.filter((e) => e.summary !== '').map((e) => e.name);
-  const entry = entries.find((e) => e.name === name);
+  if (name === undefined) return commands.filter((e) => e.summary !== '').map((e) => e.name);
+  const entry = commands.find((e) => e.name === name);
   if (entry === undefined) return [];
   if (word.startsWith('-')) {
     const { command: target } = await entry.load();

@@ -1,7 +1,7 @@
 import { defineCommand, type Context, type ExitCode } from '../command.ts';
-import { duration, type Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { CliError, usageError } from '../errors.ts';
-import { dryRunFlag, fileFlags, waitFlags } from '../flags.ts';
+import { dryRunFlag, duration, fileFlags, waitFlags } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { applyAll, verbOfDryRun } from '../apply/apply.ts';
 import { checkAll, problemsError } from '../apply/check.ts';

@@ -1,9 +1,9 @@
 import type { Obj } from '../../api-schemas/index.ts';
 import { isNotFound } from '../../kit/errors.ts';
 import { defineCommand, type Context } from '../command.ts';
-import { duration, type Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { CliError, usageError } from '../errors.ts';
-import { dryRunFlag, fileFlags, joined, selectorFlags } from '../flags.ts';
+import { dryRunFlag, duration, fileFlags, joined, selectorFlags } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { label, scopeOf, select, type KindDef } from '../kinds.ts';
 import { problemsError } from '../apply/check.ts';

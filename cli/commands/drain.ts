@@ -1,9 +1,10 @@
 import { taskStates, type Task } from '../../api-schemas/index.ts';
 import { startInformer } from '../../client/index.ts';
 import { defineCommand, type Context, type ExitCode } from '../command.ts';
-import { duration, type Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
+import { duration } from '../flags.ts';
 import { note, say } from '../io.ts';
-import { setAvailability } from '../nodes.ts';
+import { nodeName, setAvailability } from '../nodes.ts';
 import { wordsOf } from '../wait/observe.ts';
 import { live } from '../wait/live.ts';
 
@@ -29,8 +30,8 @@ export const command = defineCommand({
 
   async run(context, args) {
     const timeoutMs = duration(args.timeout, '--timeout');
+    const name = nodeName(args.node);
     const connection = await context.connect();
-    const name = args.node.replace(/^nodes?\//, '');
     const changed = await setAvailability(connection.client, name, 'drain', context.signal);
     say(context.io, `node/${name} ${changed ? 'draining' : 'already draining'}`);
     return args.wait ? waitEmpty(context, connection, name, timeoutMs) : 0;

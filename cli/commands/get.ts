@@ -2,7 +2,7 @@ import type { KindName, Obj } from '../../api-schemas/index.ts';
 import type { KindDef } from '../kinds.ts';
 import type { ListOptions } from '../../client/index.ts';
 import { defineCommand, type Context } from '../command.ts';
-import type { Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { usageError } from '../errors.ts';
 import { allNamespacesFlag, joined, selectorFlags, single } from '../flags.ts';
 import { note } from '../io.ts';

@@ -1,9 +1,9 @@
 import type { LogParams } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { defineCommand, type Context } from '../command.ts';
-import { duration, type Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { usageError } from '../errors.ts';
-import { joined, single, wholeNumber } from '../flags.ts';
+import { duration, joined, single, wholeNumber } from '../flags.ts';
 import { note } from '../io.ts';
 import { followLogs } from '../logs/follow.ts';
 import { linesOf, mergeByTime, type LogLine } from '../logs/lines.ts';

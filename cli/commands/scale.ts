@@ -1,8 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { scaleManager } from '../apply/take-over.ts';
-import { duration } from '../connect.ts';
 import { usageError } from '../errors.ts';
-import { dryRunFlag, waitFlags, wholeNumber } from '../flags.ts';
+import { dryRunFlag, duration, waitFlags, wholeNumber } from '../flags.ts';
 import { note, say } from '../io.ts';
 import { kindOf, label, resolveKind, selectNamed, type NamedRef } from '../kinds.ts';
 import { targetOf, type WaitTarget } from '../wait/target.ts';

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.ts';
-import type { Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { say } from '../io.ts';
 import { toJson, toYaml } from '../output/yaml.ts';
 import { version } from '../version.ts';

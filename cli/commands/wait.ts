@@ -1,9 +1,8 @@
 import type { Condition, Obj } from '../../api-schemas/index.ts';
 import { waitFor, WaitTimeout } from '../../client/index.ts';
 import { defineCommand } from '../command.ts';
-import { duration } from '../connect.ts';
 import { CliError, usageError } from '../errors.ts';
-import { single } from '../flags.ts';
+import { duration, single } from '../flags.ts';
 import { say } from '../io.ts';
 import { label, scopeOf, selectNamed } from '../kinds.ts';
 

@@ -3,7 +3,7 @@ import type { Service, Stack, Task } from '../../api-schemas/index.ts';
 import { startInformer, type Client, type Informer } from '../../client/index.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Context, ExitCode } from '../command.ts';
-import type { Connection } from '../connect.ts';
+import type { Connection } from '../connection.ts';
 import { note, say } from '../io.ts';
 import { humanDuration } from '../output/age.ts';
 import { paletteFor } from '../output/color.ts';

@@ -1,5 +1,6 @@
 /** The CLI against a real API server on a real etcd; the test plays the controllers. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createServer, type AddressInfo } from 'node:net';
 import type { Service } from '../../api-schemas/index.ts';
 import type { Ran } from '../../cli/testing.ts';
 import { condition, serviceText, stackText, startTestCli, type TestCli } from './cli-harness.ts';
@@ -220,7 +221,8 @@ describe('nodes, waiting and marks', () => {
   test('cordon, uncordon and drain set the availability', async () => {
     expect((await t.cli('cordon', 'n1')).out).toBe('node/n1 cordoned\n');
     expect((await t.cli('cordon', 'n1')).out).toBe('node/n1 already cordoned\n');
-    expect((await t.cli('uncordon', 'n1')).out).toBe('node/n1 uncordoned\n');
+    expect((await t.cli('uncordon', 'node/n1')).out).toBe('node/n1 uncordoned\n');
+    expect(await t.cli('cordon', 'service/n1')).toMatchObject({ code: 2, out: '' });
     expect(await t.cli('drain', 'n1')).toEqual({
       code: 0,
       out: 'node/n1 draining\nnode/n1 drained\n',
@@ -262,6 +264,22 @@ test('a server that is not there is one line with the remedy', async () => {
   expect(err).toMatch(
     /^error: cannot reach the orc server at https:\/\/127\.0\.0\.1:1 \(connection refused\).*\n$/,
   );
+});
+
+test('--verbose shows each request, on standard error', async () => {
+  const { out, err } = await t.cli('get', 'svc', 'get-a', '-o', 'name', '-v');
+  expect(out).toBe('service/get-a\n');
+  expect(err).toBe('GET /apis/orc.dev/v1/namespaces/default/services/get-a\n');
+});
+
+test('--request-timeout ends a request that nobody answers', async () => {
+  const silent = createServer((socket) => socket.on('error', () => undefined).resume());
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const server = `127.0.0.1:${String((silent.address() as AddressInfo).port)}`;
+  const { code, err } = await t.cli('get', 'svc', '--server', server, '--request-timeout', '50ms');
+  expect(code).toBe(1);
+  expect(err).toContain('no answer in time');
+  await new Promise((resolve) => silent.close(resolve));
 });
 
 test('version shows the server’s too', async () => {
