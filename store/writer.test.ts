@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '../kit/clock.ts';
+import { FakeClock, systemClock } from '../kit/clock.ts';
+import type { ApiError } from '../kit/errors.ts';
 import { silentLogger } from '../kit/log.ts';
 import { Connection } from './connection.ts';
 import { startTestEtcd, type TestEtcd } from './testing.ts';
@@ -121,6 +122,55 @@ describe('the group-commit writer', () => {
     });
     await etcd.start();
     expect((await writer.submit(put('c', '1'))).committed).toBe(true);
+  });
+});
+
+describe('what waits while etcd is away', () => {
+  const away: WriterOptions['connection'] = {
+    range: () => Promise.reject(new Error('not asked')),
+    txn: () => Promise.reject(Object.assign(new Error('14'), { code: 14, details: 'ECONNREFUSED' })),
+  };
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test('fails in its time, in the queue and behind a busy key', async () => {
+    const clock = new FakeClock();
+    const writer = new Writer({ connection: away, clock, logger: silentLogger, maxInFlight: 1, maxOps: 1 });
+    const began = clock.now();
+    /** By name, after how long it ended, and how. */
+    const ended = new Map<string, { readonly ms: number; readonly how: string }>();
+    const submit = (name: string, key: string): void => {
+      const since = clock.now();
+      const end = (how: string): unknown => ended.set(name, { ms: clock.now() - since, how });
+      writer.submit(put(key, name)).then(
+        () => end('written'),
+        (error: ApiError) => end(error.reason),
+      );
+    };
+    const pass = async (untilMs: number): Promise<void> => {
+      for (; clock.now() - began < untilMs; clock.advance(100)) await turn();
+      await turn();
+    };
+    submit('in flight', 'k');
+    submit('queued', 'other');
+    submit('behind', 'k');
+    await pass(6000);
+    submit('later, behind', 'k');
+    submit('later, queued', 'another');
+    expect(ended.size).toBe(0);
+    // It is sent at 10 s, in the place of the first: that does not begin its time anew.
+    await pass(17_000);
+    expect([...ended.keys()].sort()).toEqual([
+      'behind',
+      'in flight',
+      'later, behind',
+      'later, queued',
+      'queued',
+    ]);
+    for (const { ms, how } of ended.values()) {
+      expect(how).toBe('StoreUnavailable');
+      expect(ms).toBeLessThanOrEqual(10_600);
+    }
+    expect(writer.counters).toMatchObject({ failed: 5, queued: 0, inFlight: 0 });
   });
 });
 

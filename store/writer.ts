@@ -4,6 +4,7 @@ import { sleep, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, outcomeUnknown, storeFull, storeUnavailable } from './errors.ts';
+import { Fifo } from './fifo.ts';
 import { encodeBatch, sizeOf, type BatchResponse } from './proto.ts';
 import type { WriteOp, WriteResult } from './types.ts';
 import { resultAfterDoubt, resultOf } from './outcome.ts';
@@ -92,8 +93,7 @@ export class Writer {
   readonly #onFull: () => void;
   #maxOps: number;
   /** Ready to be sent; no key twice. */
-  #queue: Pending[] = [];
-  #next = 0;
+  readonly #queue = new Fifo<Pending>();
   /** Keys queued or in flight, each with what waits behind it. */
   readonly #busy = new Map<string, Pending[] | undefined>();
   #scheduled = false;
@@ -134,15 +134,14 @@ export class Writer {
   /** Refuses what is queued, and waits for nothing. */
   close(): void {
     this.#closed.abort(new Error('The writer is closed'));
-    const waiting = [...this.#queue.slice(this.#next), ...[...this.#busy.values()].flatMap((w) => w ?? [])];
-    this.#queue = [];
-    this.#next = 0;
+    const behind = [...this.#busy.values()].flatMap((pending) => pending ?? []);
+    const waiting = [...this.#queue.extract(() => true), ...behind];
     this.#busy.clear();
     for (const pending of waiting) pending.reject(storeUnavailable('it is being closed'));
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#next >= this.#queue.length) return;
+    if (this.#scheduled || this.#queue.length === 0) return;
     if (this.counters.inFlight >= this.#maxInFlight) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -152,11 +151,12 @@ export class Writer {
   }
 
   #flush(): void {
-    while (this.counters.inFlight < this.#maxInFlight && this.#next < this.#queue.length) {
+    while (this.counters.inFlight < this.#maxInFlight && this.#queue.length > 0) {
       const batch = this.#take();
       this.counters.inFlight++;
       this.counters.queued -= batch.length;
-      void this.#send(batch, false, this.#clock.now() + this.#timeoutMs).finally(() => {
+      const newest = batch.reduce((latest, { since }) => Math.max(latest, since), 0);
+      void this.#send(batch, false, newest + this.#timeoutMs).finally(() => {
         this.counters.inFlight--;
         this.#schedule();
       });
@@ -166,18 +166,14 @@ export class Writer {
   #take(): Pending[] {
     const batch: Pending[] = [];
     let size = 0;
-    const fair = Math.ceil((this.#queue.length - this.#next) / (this.#maxInFlight - this.counters.inFlight));
+    const fair = Math.ceil(this.#queue.length / (this.#maxInFlight - this.counters.inFlight));
     const limit = Math.min(this.#maxOps, Math.max(fair, worthOverlapping));
-    while (this.#next < this.#queue.length && batch.length < limit) {
-      const pending = this.#queue[this.#next] as Pending;
-      if (batch.length > 0 && size + pending.size > maxBatchBytes) break;
-      this.#next++;
+    while (batch.length < limit) {
+      const pending = this.#queue.peek();
+      if (pending === undefined || (batch.length > 0 && size + pending.size > maxBatchBytes)) break;
+      this.#queue.shift();
       size += pending.size;
       batch.push(pending);
-    }
-    if (this.#next === this.#queue.length) {
-      this.#queue = [];
-      this.#next = 0;
     }
     return batch;
   }
@@ -309,15 +305,26 @@ export class Writer {
     );
   }
 
-  /** While etcd is away, what waits in the queue fails in its time, too. */
+  /** While etcd is away, what waits fails in its time, too: in the queue, and behind a key that is busy. */
   #expire(): void {
     const oldest = this.#clock.now() - this.#timeoutMs;
-    while (this.#next < this.#queue.length) {
-      const pending = this.#queue[this.#next] as Pending;
-      if (pending.since > oldest) return;
-      this.#next++;
+    const isLate = ({ since }: Pending): boolean => since <= oldest;
+    const refuse = (pending: Pending): void => {
       this.counters.queued--;
-      this.#fail(pending, storeUnavailable('nothing was written'));
+      this.counters.failed++;
+      pending.reject(storeUnavailable('nothing was written'));
+    };
+    // First those behind busy keys, so that none of them takes the place of one that expires.
+    for (const [key, waiting = []] of this.#busy) {
+      const late = waiting.filter(isLate);
+      if (late.length === 0) continue;
+      const rest = waiting.filter((pending) => !isLate(pending));
+      this.#busy.set(key, rest.length === 0 ? undefined : rest);
+      for (const pending of late) refuse(pending);
+    }
+    for (const pending of this.#queue.extract(isLate)) {
+      refuse(pending);
+      this.#release(pending.op.key);
     }
   }
 
