@@ -25,17 +25,6 @@ export { taskStateText } from './task/index.ts';
 export { isQualifiedName } from './metadata/validate.ts';
 export { reservedLabelPrefix } from './task-template/validate.ts';
 export {
-  fieldText,
-  formatLabelSelector,
-  matchesFields,
-  matchesLabels,
-  parseFieldSelector,
-  parseLabelSelector,
-  SelectorError,
-  type FieldRequirement,
-  type LabelRequirement,
-} from './selectors.ts';
-export {
   formatProblem,
   maxManifestBytes,
   parseManifest,

@@ -29,6 +29,9 @@ describe('label selectors', () => {
       'n<6',
       'app=web,tier in (front, back),!z',
       'x.io/y=',
+      'app != db',
+      '! zone',
+      'app=web , tier=front',
     ]) {
       expect({ selector: yes, matches: matches(yes, labels) }).toEqual({ selector: yes, matches: true });
     }
@@ -60,6 +63,13 @@ describe('label selectors', () => {
       'a>x',
       `${'a'.repeat(70)}=b`,
       '-a',
+      'a=b,',
+      ',',
+      '!',
+      'a=b c',
+      'a=-',
+      'a>b>c',
+      'x'.repeat(20_000),
     ]) {
       expect(() => parseLabelSelector(bad)).toThrow('unable to parse requirement');
     }
