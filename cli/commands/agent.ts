@@ -1,13 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { defineCommand } from '../command.ts';
-import { agentOptions, commonOptions, defaultPort, loggerOf } from '../compose/flags.ts';
+import { agentOptions, commonOptions, defaultNodeName, defaultPort, loggerOf } from '../compose/flags.ts';
 import { checkAgentFlags, checkServerUrls } from '../compose/check.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { startWorker } from '../compose/worker.ts';
-import { untilAborted } from '../compose/wait.ts';
-import { CliError } from '../errors.ts';
-import { note } from '../io.ts';
+import { runWorker } from '../compose/node.ts';
 
 export const command = defineCommand({
   describe: 'Run the agent of this node, with a server in another process.',
@@ -27,32 +22,15 @@ export const command = defineCommand({
       describe: 'Where the API server is; repeat it for several',
     }),
 
-  async run({ io, signal }, flags) {
+  async run(context, flags) {
     const logger = loggerOf(flags);
     checkAgentFlags(flags);
     checkServerUrls(flags.serverUrl);
     const unlock = await lockDataDir(flags.dataDir, 'agent');
     try {
-      const read = (name: string): string => {
-        const path = join(flags.dataDir, 'pki', name);
-        try {
-          return readFileSync(path, 'utf8');
-        } catch (error) {
-          throw new CliError(`cannot read ${path}: start \`orc server\` on this data directory first`, {
-            cause: error,
-          });
-        }
-      };
-      const worker = await startWorker({
-        ...flags,
-        role: 'worker',
-        endpoints: flags.serverUrl,
-        tls: { ca: read('ca.crt'), cert: read('node.crt'), key: read('node.key') },
-        logger,
-      });
-      note(io, `orc agent is up: node ${flags.nodeName}, server ${flags.serverUrl.join(', ')}`);
-      await untilAborted(signal);
-      await worker.close();
+      const { dataDir, runtime, dockerHost, nodeName = defaultNodeName() } = flags;
+      const agent = { runtime, dockerHost };
+      await runWorker({ ...context, logger }, { dataDir, nodeName, agent }, flags.serverUrl);
     } finally {
       await unlock();
     }

@@ -1,12 +1,10 @@
 import { defineCommand } from '../command.ts';
-import { commonOptions, defaultNodeName, loggerOf, serverOptions } from '../compose/flags.ts';
+import { commonOptions, defaultNodeName, loggerOf, nodeNameOption, parseListen, serverOptions } from '../compose/flags.ts';
 import { checkServerFlags } from '../compose/check.ts';
-import { writeContext } from '../compose/context.ts';
-import { checkListen } from '../compose/listen.ts';
+import { readClusterFile } from '../compose/cluster-file.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { startManager } from '../compose/manager.ts';
-import { untilAborted } from '../compose/wait.ts';
-import { note } from '../io.ts';
+import { runManager } from '../compose/node.ts';
+import { CliError } from '../errors.ts';
 
 export const command = defineCommand({
   describe: 'Run the API server, etcd and the controllers, without an agent.',
@@ -16,32 +14,22 @@ export const command = defineCommand({
   ],
   options: (yargs) =>
     serverOptions(commonOptions(yargs)).option('node-name', {
-      type: 'string',
-      default: defaultNodeName(),
+      ...nodeNameOption,
       describe: 'Name of this server, and of the node whose certificate is made',
     }),
 
-  async run({ io, signal, clock }, flags) {
+  async run(context, flags) {
     const logger = loggerOf(flags);
     const listen = await checkServerFlags(flags);
     const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
-      await checkListen(listen);
-      const manager = await startManager({
-        ...flags,
-        listen,
-        logger,
-        signal,
-        clock,
-        onWait: (message) => note(io, message),
-      });
-      try {
-        const context = await writeContext(io, manager);
-        note(io, `orc server is up at ${manager.url}; ${context}`);
-        await untilAborted(signal);
-      } finally {
-        await manager.close();
-      }
+      const file = await readClusterFile(flags.dataDir);
+      if (file?.role === 'worker')
+        throw new CliError(`this machine joined as a worker: run \`orc up --data-dir ${flags.dataDir}\``);
+      const nodeName = file?.nodeName ?? flags.nodeName ?? defaultNodeName();
+      const saved = flags.listen === undefined ? file?.manager?.listen : undefined;
+      const where = saved === undefined ? listen : parseListen(saved);
+      await runManager({ ...context, logger }, { ...flags, nodeName, listen: where }, file, {});
     } finally {
       await unlock();
     }

@@ -1,17 +1,14 @@
 import { defineCommand } from '../command.ts';
-import { agentOptions, commonOptions, loggerOf, serverOptions } from '../compose/flags.ts';
 import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
-import { writeContext } from '../compose/context.ts';
-import { checkListen } from '../compose/listen.ts';
+import { readClusterFile, type ClusterFile } from '../compose/cluster-file.ts';
+import { agentOptions, commonOptions, defaultNodeName, loggerOf, serverOptions } from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { startManager } from '../compose/manager.ts';
-import { startWorker } from '../compose/worker.ts';
-import { untilAborted } from '../compose/wait.ts';
-import { note } from '../io.ts';
+import { runManager, runNode } from '../compose/node.ts';
+import { usageError } from '../errors.ts';
 
 export const command = defineCommand({
   describe:
-    'Run a whole cluster on this machine: API server, etcd, controllers and the agent, in one process.',
+    'Run this machine: a whole cluster of its own, or the part that `orc init` or `orc join` gave it in one.',
   examples: [
     ['orc up', 'Start on the local Docker Engine; state in the default data directory'],
     ['orc up --runtime simulated --data-dir /tmp/try', 'Try it without an engine'],
@@ -26,44 +23,33 @@ export const command = defineCommand({
     'Ctrl-C or SIGTERM stops orc; containers run on, and the next `orc up` takes them over.',
   options: (yargs) => agentOptions(serverOptions(commonOptions(yargs))),
 
-  async run({ io, signal, clock }, flags) {
-    const started = clock.now();
+  async run(context, flags) {
     const logger = loggerOf(flags);
     checkAgentFlags(flags);
     const listen = await checkServerFlags(flags);
     const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
-      await checkListen(listen);
-      const manager = await startManager({
-        ...flags,
-        listen,
-        logger,
-        signal,
-        clock,
-        onWait: (message) => note(io, message),
-      });
-      try {
-        const context = await writeContext(io, manager);
-        const { ca, node } = manager.pki;
-        const worker = await startWorker({
-          ...flags,
-          role: 'manager',
-          endpoints: [manager.url],
-          tls: { ca: ca.cert, cert: node.cert, key: node.key },
-          logger,
-        });
-        note(
-          io,
-          `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`,
-        );
-        await untilAborted(signal);
-        logger.info('stopping; containers run on');
-        await worker.close();
-      } finally {
-        await manager.close();
+      const run = { ...context, logger };
+      const file = await readClusterFile(flags.dataDir);
+      if (file === undefined) {
+        const { runtime, dockerHost } = flags;
+        const nodeName = flags.nodeName ?? defaultNodeName();
+        const agent = { runtime, dockerHost };
+        await runManager(run, { ...flags, nodeName, listen }, undefined, { agent });
+      } else {
+        checkSameName(flags.nodeName, file);
+        await runNode(run, flags, file);
       }
     } finally {
       await unlock();
     }
   },
 });
+
+function checkSameName(given: string | undefined, { nodeName }: ClusterFile): void {
+  if (given === undefined || given === nodeName) return;
+  throw usageError(
+    `--node-name ${given}: this machine is ${nodeName} in its cluster`,
+    'a name is for life: to change it, leave the cluster and join again',
+  );
+}

@@ -5,11 +5,11 @@ import { isName } from '../../api-schemas/metadata/validate.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { usageError } from '../errors.ts';
 import { nearest } from '../parse.ts';
-import { defaultPort, parseListen, type Listen } from './flags.ts';
+import { defaultListen, defaultPort, parseListen, type Listen } from './flags.ts';
 
 export interface ServerFlags {
-  readonly nodeName: string;
-  readonly listen: string;
+  readonly nodeName?: string | undefined;
+  readonly listen?: string | undefined;
   readonly etcdEndpoints?: readonly string[] | undefined;
   readonly etcdCaFile?: string | undefined;
   readonly etcdCertFile?: string | undefined;
@@ -18,25 +18,25 @@ export interface ServerFlags {
 }
 
 export interface AgentFlags {
-  readonly nodeName: string;
+  readonly nodeName?: string | undefined;
   readonly runtime: 'docker' | 'simulated';
   readonly dockerHost: string;
 }
 
 /** Throws a usage error that names the flag; returns where to listen. */
 export async function checkServerFlags(flags: ServerFlags): Promise<Listen> {
-  checkNodeName(flags.nodeName);
+  if (flags.nodeName !== undefined) checkNodeName(flags.nodeName);
   checkEtcd(flags);
   if (flags.controllers !== undefined) {
     const { controllerNames } = await import('../../controllers/index.ts');
     checkControllers(flags.controllers, controllerNames);
   }
-  return parseListen(flags.listen);
+  return parseListen(flags.listen ?? defaultListen);
 }
 
 /** Throws a usage error that names the flag. Simulated containers need no engine, so none is looked at. */
 export function checkAgentFlags({ nodeName, runtime, dockerHost }: AgentFlags): void {
-  checkNodeName(nodeName);
+  if (nodeName !== undefined) checkNodeName(nodeName);
   if (runtime === 'docker') checkDockerHost(dockerHost);
 }
 

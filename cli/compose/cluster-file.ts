@@ -15,10 +15,11 @@ export interface ManagerFile {
   /** Of etcd's peers, on the host of `advertise`. */
   readonly peerPort: number;
   /**
-   * `new`: the first member. `joining`: to be added by a server of the cluster, to be started with
-   * `initialCluster` once that has happened. `forced`: made the only member by a recovery.
+   * `new`: to be the first member. `joining`: to be added by a server of the cluster, to be started with
+   * `initialCluster` once that has happened. `member`: it is one, and its data says of which cluster. `forced`:
+   * to be made the only member, in a recovery.
    */
-  readonly etcd: 'new' | 'joining' | 'forced';
+  readonly etcd: 'new' | 'joining' | 'member' | 'forced';
   readonly initialCluster?: string;
 }
 

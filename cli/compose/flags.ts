@@ -7,6 +7,7 @@ import { createLogger, type LogFormat, type Logger } from '../../kit/log.ts';
 import { CliError } from '../errors.ts';
 
 export const defaultPort = 6750;
+export const defaultListen = `127.0.0.1:${defaultPort}`;
 
 /** `/var/lib/orc` for root, else a folder in the home directory. */
 export const defaultDataDir = (): string =>
@@ -63,7 +64,7 @@ export const serverOptions = <T>(yargs: Argv<T>) =>
   yargs
     .option('listen', {
       type: 'string',
-      default: `127.0.0.1:${defaultPort}`,
+      defaultDescription: defaultListen,
       describe: 'Address and port of the HTTPS API',
     })
     .option('etcd-endpoints', {
@@ -80,13 +81,16 @@ export const serverOptions = <T>(yargs: Argv<T>) =>
       describe: 'Run only these controllers (comma-separated). Default: all',
     });
 
+export const nodeNameOption = {
+  type: 'string',
+  alias: 'name',
+  defaultDescription: 'the host name',
+  describe: 'Name of this node in the cluster',
+} as const;
+
 export const agentOptions = <T>(yargs: Argv<T>) =>
   yargs
-    .option('node-name', {
-      type: 'string',
-      default: defaultNodeName(),
-      describe: 'Name of this node in the cluster. Default: the host name',
-    })
+    .option('node-name', nodeNameOption)
     .option('docker-host', {
       type: 'string',
       default: process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock',
@@ -96,6 +100,25 @@ export const agentOptions = <T>(yargs: Argv<T>) =>
       choices: ['docker', 'simulated'] as const,
       default: 'docker' as const,
       describe: 'What runs containers; simulated ones are only records',
+    });
+
+/** Of machines that others reach: where they do. */
+export const memberOptions = <T>(yargs: Argv<T>) =>
+  yargs
+    .option('advertise', {
+      type: 'string',
+      defaultDescription: 'where --listen says, or the address of the route to others',
+      describe: 'Address (and port) by which other machines reach this one',
+    })
+    .option('peer-port', {
+      type: 'number',
+      default: defaultPort + 1,
+      describe: 'Port of etcd, for the other managers only',
+    })
+    .option('start', {
+      type: 'boolean',
+      default: true,
+      describe: 'Run it now; --no-start only prepares the data directory, for `orc up` or a unit to run',
     });
 
 export function loggerOf(flags: { logLevel: string; logFormat?: LogFormat | undefined }): Logger {

@@ -2,20 +2,26 @@
  * A manager: certificates, etcd (our own, or an external one), the store, the API server with its node gateway,
  * and the controllers. The composition root: opens the doors of `store`, `server` and `controllers`.
  */
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import { formatAge } from '../../api-schemas/index.ts';
-import { systemClock, type Clock } from '../../kit/clock.ts';
+import { createPublicKey } from 'node:crypto';
+import { systemClock, timestamp, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Pki } from '../../server/pki/index.ts';
-import type * as StoreRoom from '../../store/index.ts';
-import { CliError } from '../errors.ts';
 import { version } from '../version.ts';
+import { parseAddress, urlOf } from './advertise.ts';
+import type { ManagerFile } from './cluster-file.ts';
+import { etcdClientTls, hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
 import type { Listen } from './flags.ts';
 import { listenError } from './listen.ts';
-import { patiently } from './patience.ts';
+
+/** What a manager of a cluster knows from its file. */
+export interface MemberPart {
+  readonly file: ManagerFile;
+  /** `https://host:port` of managers. */
+  readonly servers: readonly string[];
+  save(file: ManagerFile): Promise<void>;
+}
 
 export interface ManagerOptions {
   readonly dataDir: string;
@@ -26,6 +32,8 @@ export interface ManagerOptions {
   readonly etcdCertFile?: string | undefined;
   readonly etcdKeyFile?: string | undefined;
   readonly controllers?: readonly string[] | undefined;
+  /** Absent: a machine alone. */
+  readonly member?: MemberPart;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** For the wait for an etcd of the user's. Default: the system's. */
@@ -38,6 +46,10 @@ export interface Manager {
   readonly url: string;
   /** The certificates as they are now: they are renewed while the manager runs. */
   readonly pki: Pki;
+  /** `https://host:port` of all managers, this one's first. */
+  servers(): readonly string[];
+  /** The join token of a role, as it is now. */
+  token(role: 'worker' | 'manager'): string;
   /** Calls back after each renewal, for what copies certificates elsewhere. */
   onRenewed(listener: (pki: Pki) => void): void;
   /** Resolves to why the manager cannot go on; never rejects. */
@@ -48,19 +60,21 @@ export interface Manager {
 export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
   const [
-    { ensurePki, keepPki },
+    { ensurePki, etcdClientName, keepPki },
     { startServer, createRecorder, createTracker },
     { createGateway },
+    { createCluster },
     { startControllers },
     store,
   ] = await Promise.all([
     import('../../server/pki/index.ts'),
     import('../../server/index.ts'),
     import('../../server/session/index.ts'),
+    import('../../server/cluster/index.ts'),
     import('../../controllers/index.ts'),
     import('../../store/index.ts'),
   ]);
-  const closers: (() => Promise<unknown>)[] = [];
+  const closers: Closers = [];
   const close = async (): Promise<void> => {
     for (const step of closers.splice(0).reverse()) {
       await step().catch((error: unknown) =>
@@ -69,17 +83,35 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     }
   };
   try {
-    const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(listen.host), nodeName });
+    const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(options), nodeName });
     const pki = await ensure();
-    const { opened, trouble } = await openEtcd(options, pki, createTracker(systemClock), store, closers);
+    const { opened, trouble } = await openEtcd(
+      options,
+      pki,
+      etcdClientName,
+      createTracker(systemClock),
+      store,
+      closers,
+    );
     const serverName = nodeName;
-    const lease = opened.holdLease(`server-${serverName}`, { identity: serverName });
+    const ttl = options.member === undefined ? {} : { ttlSeconds: memberTtlSeconds };
+    const lease = opened.holdLease(`server-${serverName}`, { identity: serverName, ...ttl });
     closers.push(() => lease.close());
     await lease.ready();
     const { registry } = opened;
     const clock = systemClock;
+    let current = pki;
+    const cluster = createCluster({
+      registry,
+      nodeName,
+      ca: () => current.ca,
+      ...(hasOwnEtcd(options) ? { etcd: opened.connection } : {}),
+      clock,
+      logger: logger.child({ part: 'cluster' }),
+    });
     const gateway = createGateway({
       registry,
+      refusalOf: cluster.refusalOf,
       serverName,
       logger: logger.child({ part: 'gateway' }),
       clock,
@@ -89,6 +121,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       store: opened,
       logger: logger.child({ part: 'controllers' }),
       identity: serverName,
+      ...(options.member === undefined ? {} : { leaseTtlSeconds: memberTtlSeconds }),
       ...(options.controllers === undefined ? {} : { only: options.controllers }),
     });
     closers.push(() => controllers.close());
@@ -101,6 +134,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       version,
       sessions: gateway,
       streams: gateway,
+      cluster,
       storeTrouble: trouble,
       storeCounters: () => ({ ...opened.writer.counters }),
     }).catch((error: unknown) => {
@@ -110,11 +144,23 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       () => server.close(),
       () => gateway.close(),
     );
+    const address = parseAddress(options.member?.file.advertise ?? server.url);
+    const { host } = address;
+    const url = urlOf(address);
+    await cluster.announce(createPublicKey(pki.node.key), {
+      url,
+      ...(options.member === undefined
+        ? {}
+        : { peerURL: urlOf({ host, port: options.member.file.peerPort }) }),
+      version,
+      since: timestamp(clock),
+    });
     const listeners: ((pki: Pki) => void)[] = [];
     const keeper = keepPki(pki, {
       ensure,
       // etcd reads its own certificate's file for each connection.
       onRenewed: (renewed) => {
+        current = renewed;
         server.renewTls(serverTls(renewed));
         if (hasOwnEtcd(options)) opened.connection.renewTls(etcdClientTls(renewed));
         for (const listener of listeners) listener(renewed);
@@ -124,10 +170,12 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     });
     closers.push(() => Promise.resolve(keeper.close()));
     return {
-      url: server.url,
+      url,
       get pki() {
         return keeper.current;
       },
+      servers: () => [url, ...cluster.servers().filter((other) => other !== url)],
+      token: cluster.token,
       onRenewed: (listener) => void listeners.push(listener),
       close,
     };
@@ -139,91 +187,16 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
 
 const serverTls = ({ ca, server }: Pki) => ({ ca: ca.cert, cert: server.cert, key: server.key });
 
-const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
-  ca: Buffer.from(ca.cert),
-  cert: Buffer.from(etcdClient.cert),
-  key: Buffer.from(etcdClient.key),
-});
+/** How long a manager that is gone holds on to what it leads, and its agents to it. etcd's least is 2. */
+const memberTtlSeconds = 3;
 
-const hasOwnEtcd = ({ etcdEndpoints = [] }: ManagerOptions): boolean => etcdEndpoints.length === 0;
-
-interface OpenedStore {
-  readonly opened: StoreRoom.Store;
-  /** Why etcd does not answer, where that is known. */
-  readonly trouble: () => string | undefined;
+/** Names and addresses that others may use for this server. */
+function addressesOf({ listen: { host }, member }: ManagerOptions): string[] {
+  const advertised = member === undefined ? [] : [parseAddress(member.file.advertise).host];
+  if (host !== '0.0.0.0' && host !== '::') return [...new Set([host, ...advertised])];
+  return [...new Set([...advertised, ...interfaceAddresses()])];
 }
 
-async function openEtcd(
-  options: ManagerOptions,
-  pki: Pki,
-  track: StoreRoom.Track,
-  { openStore, superviseEtcd }: typeof StoreRoom,
-  closers: (() => Promise<unknown>)[],
-): Promise<OpenedStore> {
-  const { dataDir, signal } = options;
-  const logger = options.logger.child({ part: 'store' });
-  const endpoints = options.etcdEndpoints ?? [];
-  if (!hasOwnEtcd(options)) {
-    const read = (path: string | undefined): Buffer | undefined =>
-      path === undefined ? undefined : readFileSync(path);
-    const files = {
-      ca: read(options.etcdCaFile),
-      cert: read(options.etcdCertFile),
-      key: read(options.etcdKeyFile),
-    };
-    const tls = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
-    const opened = await patientlyOpen(options, endpoints, (signal) =>
-      openStore({ endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) }, signal),
-    );
-    closers.push(() => opened.close());
-    return { opened, trouble: () => undefined };
-  }
-  const etcd = await superviseEtcd({
-    dataDir: join(dataDir, 'etcd'),
-    logger: options.logger.child({ part: 'etcd' }),
-    tls: { caFile: pki.ca.certFile, certFile: pki.etcd.certFile, keyFile: pki.etcd.keyFile },
-  });
-  closers.push(() => etcd.stop());
-  const opened = await openStore(
-    {
-      endpoints: etcd.endpoints,
-      logger,
-      track,
-      tls: etcdClientTls(pki),
-    },
-    signal,
-  );
-  closers.push(() => opened.close());
-  return { opened, trouble: () => etcd.trouble() };
-}
-
-const etcdWaitMs = { everyMs: 5_000, limitMs: 60_000 };
-
-/** An etcd of the user's may be away for a moment; one that stays away is most likely named wrongly. */
-function patientlyOpen<T>(
-  { clock = systemClock, signal, onWait }: ManagerOptions,
-  endpoints: readonly string[],
-  open: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const where = endpoints.join(', ');
-  return patiently(open, {
-    ...etcdWaitMs,
-    clock,
-    signal,
-    onWait: (elapsedMs) => onWait(`waiting for etcd at ${where} (${formatAge(elapsedMs)})`),
-    tooLong: (cause) =>
-      new CliError(
-        `etcd at ${where} could not be read within ${formatAge(etcdWaitMs.limitMs)}: ${cause instanceof Error ? cause.message : String(cause)}`,
-        {
-          remedy: 'check that it runs, and the addresses and files of --etcd-endpoints, --etcd-ca-file, …',
-          cause,
-        },
-      ),
-  });
-}
-
-/** Names and addresses that clients may use for a server that listens on `host`. */
-function addressesOf(host: string): string[] {
-  if (host !== '0.0.0.0' && host !== '::') return [host];
+function interfaceAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
 }

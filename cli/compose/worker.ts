@@ -5,6 +5,12 @@ import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { version } from '../version.ts';
 
+export interface NodeTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface WorkerOptions {
   readonly dataDir: string;
   readonly nodeName: string;
@@ -13,8 +19,8 @@ export interface WorkerOptions {
   readonly dockerHost: string;
   /** `https://host:port` each. */
   readonly endpoints: readonly string[];
-  /** PEM texts: the cluster's CA and the node's certificate and key. */
-  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** PEM texts: the cluster's CA and the node's certificate and key, as they are now. */
+  readonly tls: () => NodeTls;
   readonly logger: Logger;
 }
 
@@ -29,7 +35,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     import('../../agent/session/index.ts'),
   ]);
   const { nodeName } = options;
-  const owner = { cluster: clusterOf(options.tls.ca), nodeName };
+  const owner = { cluster: clusterOf(options.tls().ca), nodeName };
   const clock = systemClock;
   const logger = options.logger.child({ part: 'agent' });
   const isSimulated = options.runtime === 'simulated';
@@ -45,7 +51,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     clock,
     ingress: !isSimulated,
     connect: (handlers) =>
-      connectSession({ endpoints: options.endpoints, tls: () => options.tls, logger, clock, ...handlers }),
+      connectSession({ endpoints: options.endpoints, tls: options.tls, logger, clock, ...handlers }),
   });
 }
 

@@ -1,14 +1,14 @@
 /** The cluster's door: who joins, who may hold a session, and which managers there are. */
 import type { KeyObject } from 'node:crypto';
 import type { ClusterManager } from '../../api-schemas/index.ts';
-import type { JoinRequest, Proof } from '../../api-schemas/join.ts';
+import type { JoinRequest, NodeRole, Proof } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { digestOfKey } from '../pki/index.ts';
 import { nodeUserPrefix } from '../session/types.ts';
 import type { Identity, Reply } from '../types.ts';
 import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
-import { claimNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
+import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
 import { digestOf, tokenOf } from './token.ts';
 import { memberRoutes } from './members.ts';
 import { text } from './input.ts';
@@ -34,6 +34,8 @@ export interface Cluster {
   refusalOf(node: string, keyDigest: string | undefined): string | undefined;
   /** Gives this machine's own name to its key, and says where its manager is. */
   announce(publicKey: KeyObject, manager: ClusterManager): Promise<void>;
+  /** The join token of a role, as it is now. */
+  token(role: NodeRole): string;
   /** `https://host:port` of all managers, sorted. */
   servers(): readonly string[];
   /** What was refused, by reason, since the start. */
@@ -57,6 +59,9 @@ export function createCluster(options: ClusterOptions): Cluster {
     }
   };
 
+  const tokenFor = (role: NodeRole): string =>
+    tokenOf(options.ca(), role, generationOf(registry.cache, role));
+
   const routes: Readonly<Record<string, (call: ClusterCall) => Promise<unknown>>> = {
     'GET ca': () => Promise.resolve({ ca: options.ca().cert, digest: digestOf(options.ca().cert) }),
     'GET challenge': () => Promise.resolve({ challenge: challenges.give() }),
@@ -73,10 +78,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       const role = query.get('role') ?? 'worker';
       if (role !== 'worker' && role !== 'manager')
         throw new ApiError(400, `query parameter role: expected worker or manager, got "${role}"`);
-      return Promise.resolve({
-        role,
-        token: tokenOf(options.ca(), role, generationOf(registry.cache, role)),
-      });
+      return Promise.resolve({ role, token: tokenFor(role) });
     },
     ...memberRoutes(options),
   };
@@ -89,9 +91,10 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     refusalOf: (node, digest) => refusalOf(registry.cache, node, digest),
     async announce(publicKey, manager) {
-      await claimNode(registry, nodeName, digestOfKey(publicKey));
+      await claimOwnNode(registry, nodeName, digestOfKey(publicKey), logger);
       await writeManager(registry, nodeName, manager);
     },
+    token: tokenFor,
     servers: () => serversOf(registry.cache),
     refusals,
   };

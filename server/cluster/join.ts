@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { isName } from '../../api-schemas/metadata/validate.ts';
 import type { JoinAnswer, JoinRequest, RenewAnswer } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { digestOfKey, issueCertificate } from '../pki/index.ts';
@@ -8,7 +9,6 @@ import type { ClusterOptions } from './types.ts';
 
 /** Life of a node's certificate; renewed past two thirds of it. As long as Swarm's. */
 const nodeDays = 90;
-const nodeName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 export type Refuse = (reason: string, error: ApiError) => ApiError;
 
@@ -27,8 +27,8 @@ export async function join(
   const verdict = checkToken(request.token, ca, (role) => generationOf(registry.cache, role));
   if ('refused' in verdict) throw refuse(`token-${verdict.refused}`, new ApiError(403, verdict.message));
   const { role } = verdict;
-  if (!nodeName.test(request.nodeName)) {
-    const message = 'nodeName: expected lower-case letters, digits and dashes, at most 63';
+  if (!isName(request.nodeName, 'subdomain')) {
+    const message = 'nodeName: expected lower-case letters, digits, "-" and ".", at most 253';
     throw refuse('name', new ApiError(400, message));
   }
   if (role === 'manager' && options.etcd === undefined) {

@@ -3,6 +3,7 @@ import { clusterName, type Cluster, type ClusterManager, type Node } from '../..
 
 import type { NodeRole } from '../../api-schemas/join.ts';
 import { ApiError, isAlreadyExists, isNotFound } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
 import type { Cache, Registry } from '../../store/types.ts';
 
 /** Annotation of a Node: SHA-256 of its public key (SPKI DER), hex. Who has another key is another machine. */
@@ -86,6 +87,31 @@ export async function claimNode(
     409,
     `a node named ${name} has joined already, with another key: choose another --name, or, if that machine is gone or was set up anew, run \`orc node rm ${name}\` first`,
     { reason: 'AlreadyExists', details: { name, kind: 'Node' } },
+  );
+}
+
+/** A manager's own node: whoever has the CA's key may be who it is. An earlier machine of that name is told of. */
+export async function claimOwnNode(
+  registry: Registry,
+  name: string,
+  digest: string,
+  logger: Logger,
+): Promise<void> {
+  const known = registry.cache.get('Node', '', name);
+  if (known === undefined) return claimNode(registry, name, digest);
+  const before = known.metadata.annotations?.[keyAnnotation];
+  if (before === digest) return;
+  if (before !== undefined) {
+    logger.warn({ object: `Node/${name}` }, 'the node had another key before: it was set up anew');
+  }
+  const metadata = (current: Node): Node['metadata'] => ({
+    ...current.metadata,
+    annotations: { ...current.metadata.annotations, [keyAnnotation]: digest },
+  });
+  await registry.modify<Node>(
+    { kind: 'Node', namespace: '', name },
+    (current) => ({ ...current, metadata: metadata(current) }),
+    by,
   );
 }
 

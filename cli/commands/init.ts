@@ -1,0 +1,84 @@
+import { defineCommand } from '../command.ts';
+import { advertisedAddress, formatAddress, urlOf } from '../compose/advertise.ts';
+import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
+import { readClusterFile, writeClusterFile, type ClusterFile } from '../compose/cluster-file.ts';
+import {
+  agentOptions,
+  commonOptions,
+  defaultNodeName,
+  defaultPort,
+  loggerOf,
+  memberOptions,
+  serverOptions,
+} from '../compose/flags.ts';
+import { lockDataDir } from '../compose/lock.ts';
+import { runNode } from '../compose/node.ts';
+import { CliError } from '../errors.ts';
+import { note } from '../io.ts';
+
+export const command = defineCommand({
+  describe: 'Make this machine the first manager of a cluster, and run it.',
+  examples: [
+    ['orc init', 'The first manager; prints the commands with which others join'],
+    ['orc init --advertise 10.0.0.5', 'Where the machine has several addresses'],
+    ['orc init --no-start && systemctl enable --now orc', 'Prepare only; `orc systemd-unit` prints the unit'],
+  ],
+  epilog:
+    'The data directory keeps what the machine is: every later start is `orc up`. A data directory of an earlier\n' +
+    '`orc up` keeps its objects and containers, and can be joined from then on.',
+  options: (yargs) => memberOptions(agentOptions(serverOptions(commonOptions(yargs)))),
+
+  async run(context, flags) {
+    const { io } = context;
+    const logger = loggerOf(flags);
+    checkAgentFlags(flags);
+    const listen = await checkServerFlags({ ...flags, listen: flags.listen ?? `0.0.0.0:${defaultPort}` });
+    if (flags.etcdEndpoints !== undefined) {
+      throw new CliError(
+        'with an etcd of yours there is nothing to init: run `orc up --etcd-endpoints …` on each manager',
+      );
+    }
+    const unlock = await lockDataDir(flags.dataDir, 'orc');
+    try {
+      const known = await readClusterFile(flags.dataDir);
+      if (known !== undefined) throw alreadyIn(known, flags.dataDir);
+      const advertise = await advertisedAddress(flags.advertise, listen);
+      const file: ClusterFile = {
+        version: 1,
+        nodeName: flags.nodeName ?? defaultNodeName(),
+        role: 'manager',
+        servers: [urlOf(advertise)],
+        manager: {
+          listen: formatAddress(listen),
+          advertise: formatAddress(advertise),
+          peerPort: flags.peerPort,
+          etcd: 'new',
+        },
+      };
+      await writeClusterFile(flags.dataDir, file);
+      if (!flags.start) {
+        note(
+          io,
+          `node ${file.nodeName} is ready to be the first manager: start it with \`orc up --data-dir ${flags.dataDir}\``,
+        );
+        return;
+      }
+      const command = (token: string): string => `  orc join --token ${token} ${formatAddress(advertise)}`;
+      await runNode({ ...context, logger }, { ...flags, listen: undefined }, file, ({ token }) =>
+        [
+          'To add a worker, run there:',
+          command(token('worker')),
+          'To add a manager (three of them survive the loss of one):',
+          command(token('manager')),
+        ].join('\n'),
+      );
+    } finally {
+      await unlock();
+    }
+  },
+});
+
+const alreadyIn = ({ nodeName, role }: ClusterFile, dataDir: string): CliError =>
+  new CliError(
+    `this machine is in a cluster already, as ${role} ${nodeName} (${dataDir}): run it with \`orc up\`, or leave first with \`orc leave\``,
+  );

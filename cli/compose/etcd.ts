@@ -1,0 +1,187 @@
+/** The manager's store: on an etcd of its own, alone or a member of the cluster's, or on one of the user's. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatAge } from '../../api-schemas/index.ts';
+import type { Pki } from '../../server/pki/index.ts';
+import type * as StoreRoom from '../../store/index.ts';
+import { systemClock } from '../../kit/clock.ts';
+import { CliError } from '../errors.ts';
+import { formatAddress, parseAddress, urlOf } from './advertise.ts';
+import type { ManagerFile } from './cluster-file.ts';
+import type { ManagerOptions } from './manager.ts';
+import { addMember, promoteMember, type AskOptions } from './member.ts';
+import { patiently } from './patience.ts';
+
+/** What is stopped later, in reverse. */
+export type Closers = (() => Promise<unknown>)[];
+
+/**
+ * One beat and one election of etcd, for members on several machines: late enough for a busy one, and early enough
+ * that writes go on within three seconds of a leader's end. (etcd's own defaults are 100 and 1,000.)
+ */
+const timing = { heartbeatMs: 75, electionMs: 750 };
+
+export const hasOwnEtcd = ({ etcdEndpoints = [] }: Pick<ManagerOptions, 'etcdEndpoints'>): boolean =>
+  etcdEndpoints.length === 0;
+
+export const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
+  ca: Buffer.from(ca.cert),
+  cert: Buffer.from(etcdClient.cert),
+  key: Buffer.from(etcdClient.key),
+});
+
+export interface OpenedStore {
+  readonly opened: StoreRoom.Store;
+  /** Why etcd does not answer, where that is known. */
+  readonly trouble: () => string | undefined;
+}
+
+export async function openEtcd(
+  options: ManagerOptions,
+  pki: Pki,
+  clientName: string,
+  track: StoreRoom.Track,
+  store: typeof StoreRoom,
+  closers: Closers,
+): Promise<OpenedStore> {
+  if (!hasOwnEtcd(options))
+    return { opened: await openExternal(options, track, store, closers), trouble: () => undefined };
+  const { dataDir, member, signal } = options;
+  const joined = member === undefined ? undefined : await joinMembers(options, pki);
+  const etcd = await store.superviseEtcd({
+    dataDir: join(dataDir, 'etcd'),
+    logger: options.logger.child({ part: 'etcd' }),
+    signal,
+    tls: {
+      caFile: pki.ca.certFile,
+      certFile: pki.etcd.certFile,
+      keyFile: pki.etcd.keyFile,
+      client: {
+        certFile: pki.etcdClient.certFile,
+        keyFile: pki.etcdClient.keyFile,
+        hostname: clientName,
+      },
+    },
+    ...(joined === undefined ? {} : { member: joined.options }),
+  });
+  closers.push(() => etcd.stop());
+  if (joined?.learner !== undefined) await promoteMember(joined.learner, joined.ask);
+  const opened = await store.openStore(
+    {
+      endpoints: etcd.endpoints,
+      logger: options.logger.child({ part: 'store' }),
+      track,
+      tls: etcdClientTls(pki),
+    },
+    signal,
+  );
+  closers.push(() => opened.close());
+  if (member !== undefined && joined !== undefined) {
+    // An address may have changed since the last start.
+    await store.announcePeerUrl(opened.connection, joined.options.peerUrl.advertise);
+    // From now on the data says what the member is; without it nobody must begin a new cluster by accident.
+    await member.save({ ...withoutInitial(member.file), etcd: 'member' });
+    closers.push(() => store.moveLeader(opened.connection));
+  }
+  return { opened, trouble: () => etcd.trouble() };
+}
+
+interface Joined {
+  readonly options: StoreRoom.MemberOptions;
+  /** Id of the member that has no vote yet. */
+  readonly learner?: string;
+  readonly ask: AskOptions;
+}
+
+/** Has this machine added where it is to join, and says how its etcd starts. */
+async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
+  const { member, nodeName, logger, signal, clock = systemClock } = options;
+  if (member === undefined) throw new Error('no member');
+  const { file } = member;
+  const { host, port } = parseAddress(file.advertise);
+  const peerUrl = peerUrlsOf(file);
+  const own = urlOf({ host, port });
+  const ask: AskOptions = {
+    servers: member.servers.filter((server) => server !== own),
+    tls: { ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+    logger: logger.child({ part: 'etcd' }),
+    clock,
+    signal,
+  };
+  const base = { name: nodeName, peerUrl, ...timing };
+  switch (file.etcd) {
+    case 'new':
+    case 'member':
+      return { options: { ...base, bootstrap: { kind: 'new' } }, ask };
+    case 'forced':
+      return { options: { ...base, bootstrap: { kind: 'force-new' } }, ask };
+    case 'joining': {
+      const added = await addMember(nodeName, peerUrl.advertise, ask);
+      const { initialCluster } = added;
+      await member.save({ ...file, initialCluster });
+      return {
+        options: { ...base, bootstrap: { kind: 'join', initialCluster } },
+        ask,
+        ...(added.member.isLearner ? { learner: added.member.id } : {}),
+      };
+    }
+  }
+}
+
+/** etcd listens on an address, never on a name. */
+function peerUrlsOf({ listen, advertise, peerPort }: ManagerFile): { listen: string; advertise: string } {
+  const at = (host: string): string => `https://${formatAddress({ host, port: peerPort })}`;
+  return { listen: at(parseAddress(listen).host), advertise: at(parseAddress(advertise).host) };
+}
+
+function withoutInitial({ initialCluster: _initialCluster, ...rest }: ManagerFile): ManagerFile {
+  return rest;
+}
+
+async function openExternal(
+  options: ManagerOptions,
+  track: StoreRoom.Track,
+  { openStore }: typeof StoreRoom,
+  closers: Closers,
+): Promise<StoreRoom.Store> {
+  const logger = options.logger.child({ part: 'store' });
+  const endpoints = options.etcdEndpoints ?? [];
+  const read = (path: string | undefined): Buffer | undefined =>
+    path === undefined ? undefined : readFileSync(path);
+  const files = {
+    ca: read(options.etcdCaFile),
+    cert: read(options.etcdCertFile),
+    key: read(options.etcdKeyFile),
+  };
+  const tls = Object.fromEntries(Object.entries(files).filter(([, value]) => value !== undefined));
+  const opened = await patientlyOpen(options, endpoints, (signal) =>
+    openStore({ endpoints, logger, track, ...(endpoints[0]?.startsWith('https:') ? { tls } : {}) }, signal),
+  );
+  closers.push(() => opened.close());
+  return opened;
+}
+
+const etcdWaitMs = { everyMs: 5_000, limitMs: 60_000 };
+
+/** An etcd of the user's may be away for a moment; one that stays away is most likely named wrongly. */
+function patientlyOpen<T>(
+  { clock = systemClock, signal, onWait }: ManagerOptions,
+  endpoints: readonly string[],
+  open: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const where = endpoints.join(', ');
+  return patiently(open, {
+    ...etcdWaitMs,
+    clock,
+    signal,
+    onWait: (elapsedMs) => onWait(`waiting for etcd at ${where} (${formatAge(elapsedMs)})`),
+    tooLong: (cause) =>
+      new CliError(
+        `etcd at ${where} could not be read within ${formatAge(etcdWaitMs.limitMs)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+        {
+          remedy: 'check that it runs, and the addresses and files of --etcd-endpoints, --etcd-ca-file, …',
+          cause,
+        },
+      ),
+  });
+}
