@@ -1,6 +1,7 @@
 import type { Cause } from '../../kit/errors.ts';
+import { duplicates, each } from '../items.ts';
 import * as problem from '../problems.ts';
-import { duplicates, each, validateTemplate } from '../task-template/validate.ts';
+import { validateTemplate } from '../task-template/validate.ts';
 import type { Port, Service, ServiceSpec } from '../types.ts';
 import { parseDuration } from '../units.ts';
 import { bindsHostPort } from './defaults.ts';

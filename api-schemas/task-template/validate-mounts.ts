@@ -1,7 +1,7 @@
 import type { Cause } from '../../kit/errors.ts';
+import { duplicates, each } from '../items.ts';
 import * as problem from '../problems.ts';
 import type { Mount } from '../types.ts';
-import { duplicates, each } from './validate.ts';
 
 const templates = 'templates (`{{ … }}`) in values';
 const trimmed = (path: string): string => path.replace(/(.)\/+$/, '$1');

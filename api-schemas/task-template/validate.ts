@@ -1,4 +1,5 @@
 import type { Cause } from '../../kit/errors.ts';
+import { duplicates, each } from '../items.ts';
 import { joinPath } from '../path.ts';
 import * as problem from '../problems.ts';
 import type { TaskTemplate } from '../types.ts';
@@ -8,34 +9,6 @@ import { validateResources } from './validate-resources.ts';
 
 /** Labels that orc itself puts on containers. */
 export const reservedLabelPrefix = 'dev.orc.';
-
-/** Calls `check` with each item that is there (an item with a wrong structure is not) and its path. */
-export const each = <T>(
-  items: readonly T[] | undefined,
-  field: string,
-  check: (item: T, at: string) => void,
-): void =>
-  items?.forEach((item, index) => {
-    if (item !== undefined && item !== null) check(item, joinPath(field, index));
-  });
-
-/** One cause for each item whose key an earlier one has. */
-export function duplicates<T>(
-  items: readonly T[] | undefined,
-  field: string,
-  keyOf: (item: T) => string | undefined,
-  why = '',
-): readonly Cause[] {
-  const seen = new Set<string>();
-  const causes: Cause[] = [];
-  each(items, field, (item, at) => {
-    const key = keyOf(item);
-    if (key === undefined) return;
-    if (seen.has(key)) causes.push(problem.duplicate(at, key, why));
-    seen.add(key);
-  });
-  return causes;
-}
 
 const templates = 'templates (`{{ … }}`) in values';
 
