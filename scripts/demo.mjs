@@ -217,7 +217,8 @@ async function end(code) {
   // The tour gives up at its next wait; what it makes meanwhile must be there before it is cleared.
   await tour.catch(() => undefined);
   if (isDemoFolder(dir)) {
-    step(`Ending: deleting the stack, then orc, etcd${existsSync(engineDir) ? ' and the engine' : ''}`);
+    if (orc.hasStarted || existsSync(engineDir))
+      step(`Ending: deleting the stack, then orc, etcd${existsSync(engineDir) ? ' and the engine' : ''}`);
     await orc.down();
     await clear();
   }

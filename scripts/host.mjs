@@ -36,6 +36,7 @@ export function enginesHere() {
       try {
         return (
           readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'dockerd' &&
+          !/\0(--version|-v|--help|--validate)\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')) &&
           readlinkSync(`/proc/${pid}/ns/net`) === own
         );
       } catch {

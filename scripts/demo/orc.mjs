@@ -39,6 +39,10 @@ export class DemoOrc {
     return join(this.#dir, 'orc.log');
   }
 
+  get hasStarted() {
+    return this.#server !== undefined;
+  }
+
   /** Starts a process of orc. */
   spawn(args, stdio) {
     const node = ['--no-warnings', '--enable-source-maps', orcPath];

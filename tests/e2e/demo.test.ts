@@ -66,10 +66,11 @@ describe('npm run demo', () => {
       for (const name of [foreign.bridge, foreign.orcBridge]) spawnSync('ip', ['link', 'del', name]);
       spawnSync('nft', ['delete', 'table', 'ip', foreign.table]);
       spawnSync('iptables', ['-X', foreign.chain]);
+      // The table came with our chain.
+      if (!before['rules']?.includes('table ip filter'))
+        spawnSync('nft', ['delete', 'table', 'ip', 'filter']);
     }
-    const { rules: _, ...after } = machine(dir);
-    const { rules: __, ...wanted } = before;
-    expect(after).toEqual(wanted);
+    expect(machine(dir)).toEqual(before);
   }, 300_000);
 
   test('leaves a folder alone that no demo made', () => {
