@@ -1,5 +1,7 @@
 import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import type { IDuplexStream } from 'etcd3';
+import { messageOf } from '../kit/errors.ts';
+import { LeaderChange, type LeaderState } from './leader-change.ts';
 import {
   decodeBatch,
   decodeRange,
@@ -19,7 +21,7 @@ export interface ConnectOptions {
   readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer };
 }
 
-type Service = 'KV' | 'Watch' | 'Lease' | 'Maintenance';
+type Service = 'KV' | 'Watch' | 'Lease' | 'Maintenance' | 'Cluster';
 type GrpcClient = Parameters<Parameters<ConnectionPool['withConnection']>[1]>[0]['client'];
 type Metadata = Parameters<Parameters<ConnectionPool['withConnection']>[1]>[0]['metadata'];
 
@@ -53,6 +55,17 @@ const callTimeoutMs = 5000;
 
 /** gRPC status of a server that cannot be reached. */
 const unavailable = 14;
+const deadlineExceeded = 4;
+
+/** As etcd says it, for what it lets us find out ourselves. */
+const rpcError = (details: string, cause?: unknown): RpcError =>
+  Object.assign(new Error(details, { cause }), { code: unavailable, details });
+
+function withLeader(metadata: Metadata): Metadata {
+  const more = metadata.clone();
+  more.set('hasleader', 'true');
+  return more;
+}
 
 function poolsOf(endpoints: readonly string[], tls: ConnectOptions['tls']): readonly ConnectionPool[] {
   const credentials =
@@ -78,6 +91,7 @@ export class Connection {
   /** Of earlier certificates; their channels close when nothing uses them any more. */
   readonly #retired: ConnectionPool[] = [];
   readonly #links = new Map<string, Promise<Link>>();
+  readonly #leaders = new LeaderChange(() => this.#leaderState());
   #current = 0;
   #closed = false;
 
@@ -102,19 +116,50 @@ export class Connection {
     this.#links.clear();
   }
 
-  range(request: RangeRequest): Promise<RangeResponse> {
-    return this.#raw('KV', '/etcdserverpb.KV/Range', encodeRange(request), decodeRange, callTimeoutMs);
+  /** Waits for a leader when there is none, as between two; says so when none came. */
+  async range(request: RangeRequest): Promise<RangeResponse> {
+    const read = (): Promise<RangeResponse> =>
+      this.#raw('KV', '/etcdserverpb.KV/Range', encodeRange(request), decodeRange, {
+        timeoutMs: callTimeoutMs,
+      });
+    try {
+      // A read that waited for a leader is told that there is one now: the second attempt is with that.
+      return await read().catch((error: unknown) => {
+        if (!messageOf(error).includes('leader changed')) throw error;
+        return read();
+      });
+    } catch (error) {
+      throw await this.#explained(error);
+    }
   }
 
-  /** `batch` comes from `encodeBatch`. */
+  /**
+   * `batch` comes from `encodeBatch`. Refused at once, and so certainly not made, where no leader is known; left
+   * in doubt at once, too, when the leader that it went to is gone.
+   */
   txn(batch: Buffer, timeoutMs: number): Promise<BatchResponse> {
-    return this.#raw('KV', '/etcdserverpb.KV/Txn', batch, decodeBatch, timeoutMs);
+    // A deadline that is all but over leaves a write in doubt that would have been refused.
+    const options = { timeoutMs: Math.max(timeoutMs, 500), requireLeader: true };
+    return this.#leaders.orLost(this.#raw('KV', '/etcdserverpb.KV/Txn', batch, decodeBatch, options), () =>
+      rpcError('etcdserver: leader changed'),
+    );
   }
 
-  /** Any other unary call, by its name in etcd's proto (`leaseGrant`), with numbers as strings. */
-  async call<R>(service: Service, method: string, request: object, timeoutMs = callTimeoutMs): Promise<R> {
+  /**
+   * Any other unary call, by its name in etcd's proto (`leaseGrant`), with numbers as strings. `requireLeader`:
+   * it is refused at once where no leader is known.
+   */
+  async call<R>(
+    service: Service,
+    method: string,
+    request: object,
+    timeoutMs = callTimeoutMs,
+    { requireLeader = false } = {},
+  ): Promise<R> {
     const index = this.#current;
-    const { client, metadata } = await this.#link(service, index);
+    const link = await this.#link(service, index);
+    const { client } = link;
+    const metadata = requireLeader ? withLeader(link.metadata) : link.metadata;
     return new Promise<R>((resolve, reject) => {
       type Method = (
         request: object,
@@ -134,13 +179,11 @@ export class Connection {
   async watch(): Promise<IDuplexStream<Buffer, WatchResponse>> {
     const index = this.#current;
     const { client, metadata } = await this.#link('Watch', index);
-    const withLeader = metadata.clone();
-    withLeader.set('hasleader', 'true');
     const stream = client.makeBidiStreamRequest(
       '/etcdserverpb.Watch/Watch',
       (request: Buffer) => request,
       decodeWatch,
-      withLeader,
+      withLeader(metadata),
     );
     stream.on('error', (error: Error) => this.#failed(index, error));
     return stream as unknown as IDuplexStream<Buffer, WatchResponse>;
@@ -166,7 +209,7 @@ export class Connection {
     path: string,
     request: Buffer,
     decode: (data: Buffer) => R,
-    timeoutMs: number,
+    { timeoutMs, requireLeader = false }: { readonly timeoutMs: number; readonly requireLeader?: boolean },
   ): Promise<R> {
     const index = this.#current;
     const { client, metadata } = await this.#link(service, index);
@@ -176,7 +219,7 @@ export class Connection {
         (buffer: Buffer) => buffer,
         decode,
         request,
-        metadata,
+        requireLeader ? withLeader(metadata) : metadata,
         { deadline: Date.now() + timeoutMs },
         (error, response) =>
           error === null && response !== undefined
@@ -196,6 +239,18 @@ export class Connection {
     this.#links.set(id, link);
     link.catch(() => this.#links.delete(id));
     return link;
+  }
+
+  /** A read without an answer may have waited for a leader: its member knows, but does not say so. */
+  async #explained(error: unknown): Promise<unknown> {
+    if (!isRpcError(error)) return error;
+    if (error.code !== deadlineExceeded && !error.details.includes('timed out')) return error;
+    const state = await this.#leaderState().catch(() => undefined);
+    return state?.leader === '0' ? rpcError('etcdserver: no leader', error) : error;
+  }
+
+  #leaderState(): Promise<LeaderState> {
+    return this.call<LeaderState>('Maintenance', 'status', {}, 2000);
   }
 
   #failed(index: number, error: Error): Error {

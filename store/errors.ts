@@ -76,11 +76,24 @@ export const storeFull = (cause?: unknown): ApiError =>
   );
 
 export const storeUnavailable = (what: string, cause?: unknown): ApiError =>
-  new ApiError(503, `The store (etcd) cannot be reached: ${what}`, {
-    reason: 'StoreUnavailable',
-    cause,
-    details: { retryAfterSeconds: 1 },
-  });
+  hasNoLeader(cause)
+    ? noQuorum(what, cause)
+    : new ApiError(503, `The store (etcd) cannot be reached: ${what}`, {
+        reason: 'StoreUnavailable',
+        cause,
+        details: { retryAfterSeconds: 1 },
+      });
+
+/** Our member runs and knows no leader: for a moment after one was lost, for longer when a majority is away. */
+export const noQuorum = (what: string, cause?: unknown): ApiError =>
+  new ApiError(
+    503,
+    `The store (etcd) has no quorum: ${what}. A majority of the managers must run and reach each other: start those that are down`,
+    { reason: 'NoQuorum', cause, details: { retryAfterSeconds: 1 } },
+  );
+
+export const hasNoLeader = (error: unknown): boolean =>
+  isRpcError(error) && error.details.includes('etcdserver: no leader');
 
 export const outcomeUnknown = (key: string, timeoutMs: number, cause?: unknown): ApiError =>
   new ApiError(
@@ -110,6 +123,8 @@ export function failureOf(error: unknown): Failure {
   if (text.includes('request is too large') || text.includes('larger than max')) return 'tooLarge';
   if (text.includes('has been compacted')) return 'compacted';
   if (text.includes('requested lease not found')) return 'leaseGone';
+  // Refused before it was proposed: there was no leader, or it was handing over.
+  if (hasNoLeader(error) || text.includes('raft proposal dropped')) return 'notSent';
   if (error.code === 14) return /No connection established|ECONNREFUSED/.test(text) ? 'notSent' : 'unknown';
   // Cancelled, Unknown, DeadlineExceeded, ResourceExhausted (too many requests), Aborted, Internal
   if ([1, 2, 4, 8, 10, 13].includes(error.code)) return 'unknown';

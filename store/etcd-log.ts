@@ -2,23 +2,40 @@ import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, trunc
 
 /** The last `count` lines of etcd's log, its JSON made readable. Empty when there is none. */
 export function lastLines(file: string, count: number): readonly string[] {
-  let text: string;
+  return endOf(file).split('\n').filter(Boolean).slice(-count).map(readable);
+}
+
+/** The log's last 32 KiB, but nothing before `from`. */
+function endOf(file: string, from = 0): string {
   try {
     const fd = openSync(file, 'r');
     try {
       const { size } = fstatSync(fd);
-      const length = Math.min(size, 32 * 1024);
-      const buffer = Buffer.alloc(length);
-      readSync(fd, buffer, 0, length, size - length);
-      text = buffer.toString();
+      // It was cut in between.
+      const start = Math.max(from > size ? 0 : from, size - 32 * 1024);
+      const buffer = Buffer.alloc(size - start);
+      readSync(fd, buffer, 0, buffer.length, start);
+      return buffer.toString();
     } finally {
       closeSync(fd);
     }
   } catch {
-    return [];
+    return '';
   }
-  return text.split('\n').filter(Boolean).slice(-count).map(readable);
 }
+
+/** Size of the log, 0 when there is none. */
+export function sizeOfLog(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** True when etcd has said, since the log had the size `from`, that the others removed it from their cluster. */
+export const wasRemoved = (file: string, from: number): boolean =>
+  endOf(file, from).includes('the member has been permanently removed from the cluster');
 
 /** What etcd says it died of, in its last lines: the last that is fatal. Undefined when it was killed from outside. */
 export const causeOf = (lines: readonly string[]): string | undefined =>

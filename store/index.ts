@@ -12,3 +12,18 @@ export {
   type SupervisorHealth,
   type SupervisorOptions,
 } from './supervisor.ts';
+export type { Bootstrap, EtcdTls, MemberOptions } from './etcd-args.ts';
+export { listMembers, memberStatus, type Member, type MemberCalls, type MemberStatus } from './member-status.ts';
+export {
+  addLearner,
+  announcePeerUrl,
+  initialClusterOf,
+  moveLeader,
+  promote,
+  removeMember,
+  updatePeerUrls,
+  type Added,
+  type AddRefused,
+  type Promoted,
+  type Removed,
+} from './members.ts';

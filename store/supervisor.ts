@@ -1,25 +1,29 @@
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, systemClock, type Clock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
-import { Connection, type ConnectOptions } from './connection.ts';
+import type { ConnectOptions } from './connection.ts';
+import { clientUrl, etcdArgs, sameSettings, type EtcdTls, type MemberOptions } from './etcd-args.ts';
 import { checkEtcd } from './etcd-binary.ts';
-import { causeOf, lastLines, rotate } from './etcd-log.ts';
+import { forgetForced, hasData, noteForced, wasForced } from './etcd-data.ts';
+import { causeOf, lastLines, rotate, sizeOfLog, wasRemoved } from './etcd-log.ts';
 import { adoptEtcd, isAlive, startEtcd, type EtcdProcess, type EtcdRecord } from './etcd-process.ts';
-import { freePorts, isFree, isListening } from './ports.ts';
+import { isReady } from './etcd-ready.ts';
+import { freePorts, isFree } from './ports.ts';
 
 export interface SupervisorOptions {
   /** Made with mode 0700. Holds etcd's data, its log and what is needed to find a running one again. */
   readonly dataDir: string;
   readonly logger: Logger;
   readonly clock?: Clock;
-  /**
-   * Files. With them etcd serves https, and takes only clients that have a certificate of the CA. Its own
-   * certificate must name 127.0.0.1 and be good for servers and clients: its members show it to each other.
-   */
-  readonly tls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly tls?: EtcdTls;
+  /** A member of a cluster of several machines. Absent: an etcd alone, that no other machine reaches. */
+  readonly member?: MemberOptions;
+  /** Gives up while it starts: a member answers only when a majority of them runs, however long that takes. */
+  readonly signal?: AbortSignal;
   /** Default: `etcd` on the PATH. */
   readonly binary?: string;
   /** etcd's database is full at this size. Default 4 GiB. */
@@ -31,7 +35,8 @@ export interface SupervisorOptions {
 }
 
 export interface SupervisorHealth {
-  readonly state: 'starting' | 'running' | 'backoff' | 'stopped';
+  /** `removed`: the others have removed this member for good; it is not started again, and its data is of no use. */
+  readonly state: 'starting' | 'running' | 'backoff' | 'stopped' | 'removed';
   readonly pid: number | undefined;
   readonly version: string;
   /** Times it was started again after it had died. */
@@ -53,16 +58,18 @@ export interface EtcdSupervisor {
   stop(): Promise<void>;
 }
 
+type Ports = Pick<EtcdRecord, 'clientPort' | 'peerPort'>;
+
 /** A run this long clears the count of failures. */
 const stableMs = 30_000;
-const startTimeoutMs = 30_000;
 /** Ends in a row before the first start is given up. */
 const maxFirstStarts = 3;
 
 /**
  * Runs etcd for this process: resolves when it answers, and starts it again whenever it dies, later and later.
  * Ports are chosen once per data directory. An etcd that outlived an earlier process of ours is adopted.
- * Rejects, with the end of etcd's log, when it cannot be started at all.
+ * Rejects, with the end of etcd's log, when it cannot be started at all. A member that runs and waits for the
+ * others is waited for, and the log says so.
  */
 export async function superviseEtcd(options: SupervisorOptions): Promise<EtcdSupervisor> {
   const binary = options.binary ?? 'etcd';
@@ -83,7 +90,10 @@ class Supervisor implements EtcdSupervisor {
   readonly #logFile: string;
   readonly #recordFile: string;
   readonly #stopping = new AbortController();
+  readonly #clusterToken = randomUUID();
   #state: SupervisorHealth['state'] = 'starting';
+  /** Where the log of the running etcd begins. */
+  #logStart = 0;
   #process: EtcdProcess | undefined;
   #restarts = 0;
   #lastExit: string | undefined;
@@ -103,9 +113,44 @@ class Supervisor implements EtcdSupervisor {
   }
 
   async begin(): Promise<void> {
+    const { signal } = this.#options;
+    const giveUp = (): void => this.#stopping.abort(signal?.reason);
+    if (signal?.aborted === true) giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      await this.#force();
+      const record = this.#readRecord();
+      const process = (record && (await this.#adopt(record))) ?? (await this.#firstStart(record));
+      this.#loop = this.#watchOver(process);
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /**
+   * Makes the data a cluster of this member alone, when that is asked for and not done. etcd is started with the
+   * flag, ended when it answers, and the deed noted; it never runs on with the flag. A repeat after a crash in
+   * between does no harm: nobody could have been added yet.
+   */
+  async #force(): Promise<void> {
+    const { dataDir, logger, member } = this.#options;
+    if (member?.bootstrap.kind !== 'force-new') return forgetForced(dataDir);
+    if (wasForced(dataDir)) {
+      logger.info(
+        { member: member.name },
+        'the data was made a cluster of its own before: it is not done again',
+      );
+      return;
+    }
+    if (!hasData(dataDir))
+      throw new Error(`There is no etcd data in ${dataDir} to make a cluster of: restore a backup instead`);
     const record = this.#readRecord();
-    const process = (record && (await this.#adopt(record))) ?? (await this.#firstStart(record));
-    this.#loop = this.#watchOver(process);
+    if (record !== undefined && isAlive(record)) await end(adoptEtcd(record), this.#clock);
+    logger.warn({ member: member.name }, 'the data is made a cluster of this member alone');
+    const process = await this.#firstStart(record, ['--force-new-cluster']);
+    await end(process, this.#clock);
+    this.endpoints = [];
+    noteForced(dataDir);
   }
 
   health(): SupervisorHealth {
@@ -139,21 +184,25 @@ class Supervisor implements EtcdSupervisor {
   async #adopt(record: EtcdRecord): Promise<EtcdProcess | undefined> {
     if (!isAlive(record)) return undefined;
     const process = adoptEtcd(record);
-    if (record.args.join('\0') !== this.#args(record).join('\0') || !(await this.#answers(process, record))) {
+    if (!sameSettings(record.args, this.#args(record)) || !(await this.#answers(process, record))) {
+      this.#stopping.signal.throwIfAborted();
       this.#options.logger.info({ pid: record.pid }, 'etcd runs with other settings: it is started anew');
       await end(process, this.#clock);
       return undefined;
     }
     this.#options.logger.info({ pid: record.pid }, 'etcd is still running and is adopted');
     this.adopted = true;
+    this.#logStart = sizeOfLog(this.#logFile);
     this.#running(process, record);
     return process;
   }
 
-  async #firstStart(record: EtcdRecord | undefined): Promise<EtcdProcess> {
+  async #firstStart(record: EtcdRecord | undefined, more: readonly string[] = []): Promise<EtcdProcess> {
     for (let failures = 1; ; failures++) {
-      const process = await this.#start(record);
+      const process = await this.#start(record, more);
       if (process !== undefined) return process;
+      this.#stopping.signal.throwIfAborted();
+      if (this.#state === 'removed') throw new Error(this.#removed());
       if (failures === maxFirstStarts) {
         const lines = lastLines(this.#logFile, 5).join('\n  ');
         throw new Error(`etcd cannot be started (${this.#lastExit ?? ''}). The end of its log:\n  ${lines}`);
@@ -163,13 +212,12 @@ class Supervisor implements EtcdSupervisor {
   }
 
   /** Starts it once; undefined when it ended before it answered. */
-  async #start(
-    record: Pick<EtcdRecord, 'clientPort' | 'peerPort'> | undefined,
-  ): Promise<EtcdProcess | undefined> {
+  async #start(record: Ports | undefined, more: readonly string[] = []): Promise<EtcdProcess | undefined> {
     this.#state = 'starting';
     rotate(this.#logFile, this.#maxLogBytes());
+    this.#logStart = sizeOfLog(this.#logFile);
     const ports = await this.#ports(record);
-    const args = this.#args(ports);
+    const args = [...this.#args(ports), ...more];
     const { dataDir } = this.#options;
     const process = await startEtcd(this.#binary, args, { cwd: dataDir, logFile: this.#logFile });
     this.#process = process;
@@ -186,6 +234,7 @@ class Supervisor implements EtcdSupervisor {
     }
     await end(process, this.#clock);
     this.#noteEnd(await process.ended);
+    if (wasRemoved(this.#logFile, this.#logStart)) this.#state = 'removed';
     return undefined;
   }
 
@@ -200,8 +249,10 @@ class Supervisor implements EtcdSupervisor {
         this.#noteEnd(await process.ended);
         cancelRotation();
         if (stopping.aborted) return;
+        if (wasRemoved(this.#logFile, this.#logStart)) this.#state = 'removed';
         if (this.#clock.now() - since > stableMs) failures = 0;
       }
+      if (this.#isRemoved()) return logger.error({ member: this.#options.member?.name }, this.#removed());
       failures++;
       this.#state = 'backoff';
       const wait = backoffMs(failures, { baseMs: 50, maxMs: 10_000 });
@@ -231,89 +282,73 @@ class Supervisor implements EtcdSupervisor {
     this.endpoints = [this.#endpoint(clientPort)];
   }
 
-  /** The recorded ports; clients hold on to the client port, so it is only changed before the first start. */
-  async #ports(
-    record: Pick<EtcdRecord, 'clientPort' | 'peerPort'> | undefined,
-  ): Promise<Pick<EtcdRecord, 'clientPort' | 'peerPort'>> {
-    if (record !== undefined) {
-      const { clientPort, peerPort } = record;
-      if (this.endpoints.length > 0) return { clientPort, peerPort };
-      if ((await isFree(clientPort)) && (await isFree(peerPort))) return { clientPort, peerPort };
-    }
-    const [clientPort = 0, peerPort = 0] = await freePorts(2);
-    return { clientPort, peerPort };
+  #isRemoved(): boolean {
+    return this.#state === 'removed';
   }
 
-  /** Waits until etcd answers; its ports are open long before that. False when it ends, or takes too long. */
-  async #answers(process: EtcdProcess, { clientPort }: Pick<EtcdRecord, 'clientPort'>): Promise<boolean> {
-    let ended = false;
-    void process.ended.then(() => (ended = true));
-    const deadline = this.#clock.now() + startTimeoutMs;
-    const connection = new Connection({ endpoints: [this.#endpoint(clientPort)], ...this.#clientTls() });
-    try {
-      while (!ended && !this.#stopping.signal.aborted && this.#clock.now() < deadline) {
-        if (await isListening(clientPort)) {
-          const answer = connection.range({ key: '/', limit: 1, keysOnly: true });
-          if (
-            await Promise.race([
-              answer.then(
-                () => true,
-                () => false,
-              ),
-              process.ended.then(() => false),
-            ])
-          )
-            return true;
-        }
-        await sleep(this.#clock, 20);
-      }
-      return false;
-    } finally {
-      connection.close();
+  #removed(): string {
+    const { dataDir, member } = this.#options;
+    return (
+      `The member ${member?.name ?? ''} was removed from its cluster: its data is of no use any more. ` +
+      `Remove ${dataDir} and join again`
+    );
+  }
+
+  /** The recorded ports; clients hold on to the client port, so it is only changed before the first start. */
+  async #ports(record: Ports | undefined): Promise<Ports> {
+    const { member } = this.#options;
+    const given = member === undefined ? undefined : Number(new URL(member.peerUrl.listen).port);
+    if (record !== undefined) {
+      const { clientPort, peerPort } = record;
+      const ports = { clientPort, peerPort: given ?? peerPort };
+      if (this.endpoints.length > 0) return ports;
+      if ((await isFree(clientPort)) && (given !== undefined || (await isFree(peerPort)))) return ports;
     }
+    const [clientPort = 0, peerPort = 0] = await freePorts(2);
+    return { clientPort, peerPort: given ?? peerPort };
+  }
+
+  #answers(process: EtcdProcess, { clientPort }: Pick<Ports, 'clientPort'>): Promise<boolean> {
+    const { logger, member } = this.#options;
+    return isReady(process, {
+      endpoints: [this.#endpoint(clientPort)],
+      ...this.#clientTls(),
+      clientPort,
+      isMember: member !== undefined,
+      logFile: this.#logFile,
+      logger,
+      clock: this.#clock,
+      stopping: this.#stopping.signal,
+    });
   }
 
   #clientTls(): Pick<ConnectOptions, 'tls'> {
     const { tls } = this.#options;
     if (tls === undefined) return {};
+    const { certFile, keyFile } = tls.client ?? tls;
     return {
-      tls: {
-        ca: readFileSync(tls.caFile),
-        cert: readFileSync(tls.certFile),
-        key: readFileSync(tls.keyFile),
-      },
+      tls: { ca: readFileSync(tls.caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) },
     };
   }
 
   #endpoint(clientPort: number): string {
-    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`;
+    return clientUrl({ clientPort, tls: this.#options.tls });
   }
 
-  #args({ clientPort, peerPort }: Pick<EtcdRecord, 'clientPort' | 'peerPort'>): readonly string[] {
-    const { dataDir, tls, quotaBytes = 4 * 1024 ** 3, args = [] } = this.#options;
-    const client = this.#endpoint(clientPort);
-    const peer = this.#endpoint(peerPort);
-    return [
-      '--name=orc',
-      `--data-dir=${join(dataDir, 'data')}`,
-      `--listen-client-urls=${client}`,
-      `--advertise-client-urls=${client}`,
-      `--listen-peer-urls=${peer}`,
-      `--initial-advertise-peer-urls=${peer}`,
-      `--initial-cluster=orc=${peer}`,
-      '--max-txn-ops=10000',
-      `--quota-backend-bytes=${quotaBytes}`,
-      // A lone member waits out its election timeout at every start; it has nobody to be late for.
-      '--heartbeat-interval=20',
-      '--election-timeout=200',
-      // etcd keeps this many transactions, and 5,000 more, in memory; ours may be large.
-      '--snapshot-count=5000',
-      '--enable-grpc-gateway=false',
-      '--logger=zap',
-      '--log-outputs=stderr',
-      ...(tls === undefined ? [] : tlsArgs(tls)),
-      ...args,
-    ];
+  #args({ clientPort, peerPort }: Ports): readonly string[] {
+    const { dataDir, tls, quotaBytes = 4 * 1024 ** 3, member, args = [] } = this.#options;
+    return etcdArgs({
+      dataDir,
+      clientPort,
+      peerPort,
+      tls,
+      quotaBytes,
+      member,
+      peerName: tls === undefined ? undefined : commonNameOf(tls.certFile),
+      clusterToken: this.#clusterToken,
+      initialized: hasData(dataDir),
+      args,
+    });
   }
 
   #rotateNowAndThen(): () => void {
@@ -344,13 +379,10 @@ class Supervisor implements EtcdSupervisor {
   }
 }
 
-function tlsArgs({ caFile, certFile, keyFile }: NonNullable<SupervisorOptions['tls']>): readonly string[] {
-  return ['', 'peer-'].flatMap((prefix) => [
-    `--${prefix}cert-file=${certFile}`,
-    `--${prefix}key-file=${keyFile}`,
-    `--${prefix}trusted-ca-file=${caFile}`,
-    `--${prefix}client-cert-auth`,
-  ]);
+/** The name that the members' certificates share. */
+function commonNameOf(certFile: string): string | undefined {
+  const { subject } = new X509Certificate(readFileSync(certFile));
+  return /^CN=(.*)$/m.exec(subject)?.[1];
 }
 
 async function end(process: EtcdProcess, clock: Clock): Promise<void> {
