@@ -166,6 +166,26 @@ describe('A lab of engines 20, 26 and 28', () => {
   }, 60_000);
 });
 
+describe('A lab with orc', () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await startLab({ nodes: 2, managers: 1 });
+  }, 200_000);
+  afterAll(() => lab?.close(), 60_000);
+  const nodes = (): Promise<string> => lab.node(1).must(['orc', 'get', 'nodes', '--no-headers']);
+
+  test('is a cluster of the managers and workers that were asked for', async () => {
+    expect(await nodes()).toMatch(/^n1 +Ready +manager .*\nn2 +Ready +worker /);
+  });
+
+  test('a node that crashed is a member again when it is started', async () => {
+    await lab.node(2).crash();
+    await eventually('n2 is missed', async () => /^n2 +NotReady/m.test(await nodes()));
+    await lab.start(lab.node(2));
+    expect(await nodes()).toMatch(/^n2 +Ready/m);
+  }, 120_000);
+});
+
 describe('npm run lab', () => {
   const folder = mkdtempSync('/var/tmp/orc-labcli-');
   const dir = join(folder, 'lab');

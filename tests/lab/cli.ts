@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { openLab, startLab, type Lab, type LabNode } from '../harness/lab.ts';
 import { parse, usage, UsageError, type Request } from './cli-words.ts';
 import { removeLab } from './clean.mjs';
+import { isMember } from './orc.ts';
 import { readState, root } from './state.ts';
 import { statusLines } from './status.ts';
 
@@ -64,7 +65,8 @@ async function act(request: Exclude<Request, { verb: 'help' }>, dir: string): Pr
     case 'start': {
       const { lab, node } = targets(request, dir);
       await lab.start(node);
-      say(`${node.name}: booted on the same disk; its engine answers`);
+      const orc = isMember(node) ? ', and orc runs' : '';
+      say(`${node.name}: booted on the same disk; its engine answers${orc}`);
       return 0;
     }
     case 'slow': {
