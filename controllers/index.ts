@@ -33,7 +33,7 @@ const all: readonly (() => Controller)[] = [
 export const controllerNames: readonly string[] = all.map((make) => make().name);
 
 export interface ControllersOptions {
-  readonly store: Pick<Store, 'registry' | 'campaign'>;
+  readonly store: Pick<Store, 'registry' | 'campaign' | 'since'>;
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -138,6 +138,7 @@ async function lead(
     log,
     metrics,
     timing: { ...defaultTiming, ...options.timing },
+    storeSince: () => store.since(),
     onFenced: () => fenced.abort(),
   });
   loops.add(loop);

@@ -46,6 +46,8 @@ export class RevisionBuffer {
 export class Feed {
   /** True while the watch is open. */
   connected = false;
+  /** When the watch was last opened, in milliseconds since the epoch. */
+  connectedSince = 0;
   lastError: string | undefined;
 
   readonly #options: FeedOptions;
@@ -141,6 +143,7 @@ export class Feed {
         if (response.created) {
           if (this.#failures > 0) logger.info({ revision: cache.revision }, 'the watch of etcd goes on');
           this.connected = true;
+          this.connectedSince = this.#options.clock.now();
           this.lastError = undefined;
           this.#failures = 0;
         }

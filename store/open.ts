@@ -53,6 +53,8 @@ export interface Store {
   campaign(name: string, options: CampaignOptions): Promise<Leadership>;
   /** Keeps a Lease object `name` in `orc-system` for as long as this process lives. */
   holdLease(name: string, options: HoldLeaseOptions): HeldLease;
+  /** Since when the cache has followed etcd without a break, in milliseconds since the epoch. */
+  since(): number;
   health(): StoreHealth;
   metrics(): StoreMetrics;
   /** Stops all of it; writes that are under way are refused. Idempotent. */
@@ -121,6 +123,7 @@ export async function openStore(options: OpenOptions, signal?: AbortSignal): Pro
     cache,
     writer,
     connection,
+    since: () => (feed.connected ? feed.connectedSince : clock.now()),
     health: () => ({
       connected: feed.connected,
       revision: cache.revision,

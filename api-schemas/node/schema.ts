@@ -56,7 +56,9 @@ const status = obj(
       {
         server: str('The server that holds it.'),
         id: str('Changes with each session.'),
-        since: str('When it began.', { format: 'date-time' }),
+        since: str('When it began, or ended.', { format: 'date-time' }),
+        lastSeen: str('Last sign of life before it ended.', { format: 'date-time' }),
+        slow: bool('The machine gives signs of life, but the agent does not answer in time.'),
       },
       { required: ['server', 'id', 'since'] },
     ),

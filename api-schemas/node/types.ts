@@ -61,8 +61,12 @@ export interface NodeStatus {
     readonly server: string;
     /** Changes with each session. */
     readonly id: string;
-    /** When it began. */
+    /** When it began, or ended. */
     readonly since: string;
+    /** Last sign of life before it ended. */
+    readonly lastSeen?: string;
+    /** The machine gives signs of life, but the agent does not answer in time. */
+    readonly slow?: boolean;
   };
   /** What holds of the object now, each with the reason why. */
   readonly conditions?: readonly Condition[];

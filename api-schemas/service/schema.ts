@@ -1,4 +1,4 @@
-import { int, list, obj, oneOf, str, type Schema } from '../dialect.ts';
+import { bool, int, list, obj, oneOf, str, type Schema } from '../dialect.ts';
 import { conditionsSchema, objectSchema, observedGenerationSchema } from '../metadata/schema.ts';
 import {
   taskTemplateInstead,
@@ -96,6 +96,35 @@ const update = obj(
   },
 );
 
+const disconnect = obj(
+  'What is done about tasks on a node that is out of reach. (The model of Nomad.)',
+  {
+    lostAfter: str('A node that was not heard of for this long is given up by this service.', {
+      format: 'duration',
+      default: '5s',
+    }),
+    stopOnClientAfter: str(
+      'The node itself stops the tasks after this long without a server; never when absent. Replacements start only when that must have happened.',
+      { format: 'duration' },
+    ),
+    replace: bool('Tasks of a node that is given up are replaced elsewhere.', { default: true }),
+    reconcile: oneOf(
+      'Which task stays when the node comes back after its replacement has started to run.',
+      ['keepReplacement', 'keepOriginal', 'longestRunning', 'bestScore'],
+      { default: 'keepReplacement' },
+    ),
+  },
+  {
+    title: 'DisconnectPolicy',
+    default: {},
+    'x-orc-instead': {
+      lost_after: 'lostAfter',
+      stop_on_client_after: 'stopOnClientAfter',
+      stopAfterClientDisconnect: 'stopOnClientAfter',
+    },
+  },
+);
+
 /** Fields of a service that are not its task template's. */
 export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
   mode: oneOf(
@@ -111,6 +140,11 @@ export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
   placement,
   restart,
   update,
+  disconnect,
+  singleton: bool(
+    'Never two tasks at once, not even across a partition: the old one has stopped before the new one starts.',
+    { default: false },
+  ),
   revisionHistoryLimit: int('Old revisions kept.', 0, 1000, { default: 10 }),
   taskHistoryLimit: int('Finished tasks kept for each slot.', 0, 1000, { default: 4 }),
 };

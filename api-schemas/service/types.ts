@@ -27,6 +27,10 @@ export interface ServiceSpec extends TaskTemplate {
   readonly restart?: RestartPolicy;
   /** How tasks are replaced when the template changes. */
   readonly update?: UpdatePolicy;
+  /** What is done about tasks on a node that is out of reach. (The model of Nomad.) */
+  readonly disconnect?: DisconnectPolicy;
+  /** Never two tasks at once, not even across a partition: the old one has stopped before the new one starts. */
+  readonly singleton?: boolean;
   /** Old revisions kept. */
   readonly revisionHistoryLimit?: number;
   /** Finished tasks kept for each slot. */
@@ -84,6 +88,18 @@ export interface UpdatePolicy {
   readonly order?: 'start-first' | 'stop-first';
   /** Slots replaced at a time. */
   readonly parallelism?: number;
+}
+
+/** What is done about tasks on a node that is out of reach. (The model of Nomad.) */
+export interface DisconnectPolicy {
+  /** A node that was not heard of for this long is given up by this service. */
+  readonly lostAfter?: string;
+  /** The node itself stops the tasks after this long without a server; never when absent. Replacements start only when that must have happened. */
+  readonly stopOnClientAfter?: string;
+  /** Tasks of a node that is given up are replaced elsewhere. */
+  readonly replace?: boolean;
+  /** Which task stays when the node comes back after its replacement has started to run. */
+  readonly reconcile?: 'keepReplacement' | 'keepOriginal' | 'longestRunning' | 'bestScore';
 }
 
 /** How the service is. Written by controllers. */

@@ -71,6 +71,19 @@ export function validateServiceSpec(spec: ServiceSpec, at: string): readonly Cau
     if ((spec.placement?.maxReplicasPerNode ?? 0) > 1)
       causes.push(problem.forbidden(`${at}.placement.maxReplicasPerNode`, 'not with `mode: global`'));
   }
+  if (spec.singleton === true) {
+    if (spec.mode === 'global') causes.push(problem.forbidden(`${at}.singleton`, 'not with `mode: global`'));
+    if ((spec.replicas ?? 1) > 1)
+      causes.push(problem.invalid(`${at}.replicas`, spec.replicas, 'a singleton has one task, or none'));
+    if (spec.update?.order === 'start-first')
+      causes.push(
+        problem.invalid(
+          `${at}.update.order`,
+          'start-first',
+          'a singleton is updated `stop-first`, or not at all',
+        ),
+      );
+  }
   if (spec.update?.order === 'start-first' && bindsHostPort(spec))
     causes.push(
       problem.invalid(

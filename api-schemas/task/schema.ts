@@ -21,6 +21,9 @@ const spec = obj(
     notBefore: str('The agent starts the container no earlier: restart back-off lives here, not in memory.', {
       format: 'date-time',
     }),
+    stopOnClientAfter: str('The agent stops the container after this long without a server.', {
+      format: 'duration',
+    }),
     restarts: int('Consecutive failures of the slot before this task.', 0, Number.MAX_SAFE_INTEGER),
   },
   { title: 'TaskSpec', required: ['service', 'revision', 'desiredState'] },

@@ -27,6 +27,8 @@ export interface TaskSpec {
   readonly desiredState: 'Ready' | 'Running' | 'Shutdown';
   /** The agent starts the container no earlier: restart back-off lives here, not in memory. */
   readonly notBefore?: string;
+  /** The agent stops the container after this long without a server. */
+  readonly stopOnClientAfter?: string;
   /** Consecutive failures of the slot before this task. */
   readonly restarts?: number;
 }

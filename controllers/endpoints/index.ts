@@ -7,7 +7,7 @@ import { timestamp } from '../../kit/clock.ts';
 import type { Endpoints, Service } from '../../api-schemas/index.ts';
 import { findCondition, dropCondition, setCondition, type NewCondition } from '../runtime/conditions.ts';
 import type { Context, Controller } from '../runtime/controller.ts';
-import { serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys.ts';
+import { paceOf, serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys.ts';
 import { keyOf } from '../runtime/names.ts';
 import { Waiting } from '../runtime/outcome.ts';
 import { holdersFor, observe, type Seen } from './observe.ts';
@@ -39,18 +39,22 @@ export function endpointsController(): Controller {
       return serviceKeysOf(change, cache);
     },
     async reconcile(key, context) {
-      const seen = observe(context.cache, key);
+      const nowMs = context.clock.now();
+      const seen = observe(context.cache, key, nowMs);
       if (seen === undefined) return;
       if (seen.isBlocked)
         throw new Waiting('EndpointsExists', 200, 'the old Endpoints object is being deleted');
       const work = async (): Promise<void> => {
-        const current = observe(context.cache, key);
+        const current = observe(context.cache, key, nowMs);
         if (current !== undefined && !current.isBlocked) await pass(current, context);
       };
       if ((seen.service.spec.ports ?? []).length > 0) await inTurn(work);
       else await work();
       const size = seen.tasks.length;
-      return size < 100 ? {} : { cooldownMs: Math.min(1_000, size / 20) };
+      return {
+        ...paceOf(seen, nowMs),
+        ...(size < 100 ? {} : { cooldownMs: Math.min(1_000, size / 20) }),
+      };
     },
   };
 }

@@ -12,16 +12,17 @@ import { observeService } from '../runtime/observe-service.ts';
 import type { Holder, Observed } from './plan.ts';
 
 export interface Seen extends Omit<Observed, 'holders'> {
+  readonly wakeAtMs?: number;
   /** An Endpoints object of that name that is not this service's: a predecessor's, about to go. */
   readonly isBlocked: boolean;
 }
 
 /** Reads what one pass needs, but for the ports of others; undefined when the service is gone or going. */
-export function observe(cache: Cache, key: string): Seen | undefined {
-  const view = observeService(cache, key);
+export function observe(cache: Cache, key: string, nowMs: number): Seen | undefined {
+  const view = observeService(cache, key, nowMs);
   if (view === undefined) return undefined;
   const { namespace, name } = splitKey(key);
-  const { service, tasks, nodes } = view;
+  const { service, tasks, nodes, wakeAtMs } = view;
   const stored: Endpoints | undefined = cache.get('Endpoints', namespace, name);
   const isOurs =
     stored !== undefined && ((isOwnedBy(stored, service) && !isDeleting(stored)) || isOrphan(stored));
@@ -29,6 +30,7 @@ export function observe(cache: Cache, key: string): Seen | undefined {
     service,
     tasks,
     nodes,
+    ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
     endpoints: isOurs ? stored : undefined,
     isBlocked: stored !== undefined && !isOurs,
   };

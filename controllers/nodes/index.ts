@@ -6,7 +6,8 @@ import { isNotFound } from '../../kit/errors.ts';
 import type { Node, NodeStatus } from '../../api-schemas/index.ts';
 import type { Cache, Change } from '../../store/types.ts';
 import type { Controller } from '../runtime/controller.ts';
-import { plan } from './plan.ts';
+import { findCondition } from '../runtime/conditions.ts';
+import { plan, type Fleet } from './plan.ts';
 
 /** Namespace and name of the Lease that a server holds while it lives. */
 const serverLease = (server: string): readonly [string, string] => ['orc-system', `server-${server}`];
@@ -15,7 +16,7 @@ export const nodesController: Controller = {
   name: 'nodes',
   keys: (cache) => cache.list('Node').map((node) => node.metadata.name),
   keysOf,
-  async reconcile(key, { cache, registry, clock, record, timing, leaderSince }) {
+  async reconcile(key, { cache, registry, clock, record, timing, storeSince }) {
     const node = cache.get('Node', '', key);
     if (node === undefined) return;
     const nowMs = clock.now();
@@ -25,8 +26,9 @@ export const nodesController: Controller = {
       node,
       isServerAlive,
       nowMs,
-      watchingSinceMs: leaderSince,
+      watchingSinceMs: storeSince(),
       timing,
+      fleet: () => fleetOf(cache),
     });
     if (conditions !== node.status?.conditions) {
       try {
@@ -40,6 +42,18 @@ export const nodesController: Controller = {
     return wakeAtMs === undefined ? {} : { requeueAfterMs: Math.max(1, wakeAtMs - nowMs) };
   },
 };
+
+function fleetOf(cache: Cache): Fleet {
+  const nodes = cache.list('Node');
+  const lostAt = nodes
+    .map(({ status }) => findCondition(status?.conditions, 'Lost'))
+    .filter((lost) => lost?.status === 'True')
+    .map((lost) => Date.parse(lost?.lastTransitionTime ?? ''));
+  return { total: nodes.length, out: nodes.filter(isOut).length, lastLostAtMs: Math.max(0, ...lostAt) };
+}
+
+const isOut = ({ status }: Node): boolean =>
+  findCondition(status?.conditions, 'Connected')?.status === 'False' || status?.engine?.reachable === false;
 
 function keysOf({ object, type }: Change, cache: Cache): Iterable<string> {
   if (object.kind === 'Node') return [object.metadata.name];

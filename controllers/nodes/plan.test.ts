@@ -4,21 +4,46 @@ import { findCondition } from '../runtime/conditions.ts';
 import { aNode } from '../runtime/testing.ts';
 import { plan } from './plan.ts';
 
-const timing = { sessionGraceMs: 10_000, lostAfterMs: 30_000, eventTtlMs: 0 };
+const timing = {
+  sessionGraceMs: 3_000,
+  lostAfterMs: 5_000,
+  engineLostAfterMs: 30_000,
+  serverLeaseMs: 3_000,
+  eventTtlMs: 0,
+};
+const others = { total: 1, out: 1, lastLostAtMs: 0 };
 const zero = Date.parse('2030-01-01T00:00:00Z');
 
 /** Follows one node: each `at` makes a pass and keeps what it says. */
-function follow(node: Node, watchingSinceMs = 0) {
+function follow(node: Node, watchingSinceMs = -3600_000) {
+  let fleet = others;
   let current: Node = { ...node, status: { ...node.status, conditions: [] } };
   return {
     set(status: NonNullable<Node['status']>): void {
       current = { ...current, status: { ...current.status, ...status } };
     },
+    fleet(next: typeof others): void {
+      fleet = next;
+    },
     at(seconds: number, isServerAlive = true, since = watchingSinceMs) {
       const nowMs = zero + seconds * 1000;
-      const result = plan({ node: current, isServerAlive, nowMs, watchingSinceMs: zero + since, timing });
+      const result = plan({
+        node: current,
+        isServerAlive,
+        nowMs,
+        watchingSinceMs: zero + since,
+        timing,
+        fleet: () => fleet,
+      });
       current = { ...current, status: { ...current.status, conditions: result.conditions } };
-      const again = plan({ node: current, isServerAlive, nowMs, watchingSinceMs: zero + since, timing });
+      const again = plan({
+        node: current,
+        isServerAlive,
+        nowMs,
+        watchingSinceMs: zero + since,
+        timing,
+        fleet: () => fleet,
+      });
       expect(again.conditions).toBe(result.conditions);
       const say = (type: string): string => {
         const c = findCondition(result.conditions, type);
@@ -33,6 +58,7 @@ function follow(node: Node, watchingSinceMs = 0) {
     },
   };
 }
+const at = (seconds: number): string => new Date(zero + seconds * 1000).toISOString();
 const gone = { session: { server: '', id: '', since: '' } };
 const back = { session: { server: 'a', id: 's', since: '' } };
 
@@ -45,19 +71,18 @@ describe('the nodes plan', () => {
     });
   });
 
-  test('gives a node without a session its grace, then 30 s, then gives it up', () => {
+  test('counts from the last sign of life: 3 s until it is not ready, 5 s until it is given up', () => {
     const node = follow(aNode('n'));
     node.at(0);
-    node.set(gone);
-    expect(node.at(1)).toMatchObject({ ready: 'True AgentReady', wakeInS: 10, events: [] });
-    expect(node.at(10)).toMatchObject({ ready: 'True AgentReady', wakeInS: 1 });
-    expect(node.at(11)).toMatchObject({
+    node.set({ session: { server: '', id: '', since: '', lastSeen: at(0.5) } });
+    expect(node.at(1)).toMatchObject({ ready: 'True AgentReady', wakeInS: 2.5, events: [] });
+    expect(node.at(3.5)).toMatchObject({
       ready: 'Unknown HeartbeatLost',
       events: ['NodeNotReady'],
-      wakeInS: 30,
+      wakeInS: 2,
     });
-    expect(node.at(40)).toMatchObject({ lost: 'False InReach', wakeInS: 1 });
-    expect(node.at(41)).toMatchObject({
+    expect(node.at(5.4).lost).toBe('False InReach');
+    expect(node.at(5.5)).toMatchObject({
       lost: 'True HeartbeatLost',
       events: ['NodeLost'],
       wakeInS: undefined,
@@ -70,6 +95,32 @@ describe('the nodes plan', () => {
     });
   });
 
+  test('tells a slow agent from a dead node, and gives up no slow one', () => {
+    const node = follow(aNode('n'));
+    node.at(0);
+    node.set({ session: { ...back.session, slow: true } });
+    expect(node.at(4)).toMatchObject({ ready: 'False AgentSlow', lost: 'False InReach', wakeInS: undefined });
+    expect(node.at(600)).toMatchObject({ lost: 'False InReach' });
+    node.set(back);
+    expect(node.at(601)).toMatchObject({ ready: 'True AgentReady' });
+  });
+
+  test('gives up few nodes at once, many one by one, and not all', () => {
+    const lostAt = (fleet: typeof others): string => {
+      const node = follow(aNode('n'));
+      node.at(0);
+      node.fleet(fleet);
+      node.set(gone);
+      node.at(0);
+      return node.at(6).lost;
+    };
+    expect(lostAt({ total: 5, out: 2, lastLostAtMs: zero + 5_000 })).toBe('True HeartbeatLost');
+    expect(lostAt({ total: 5, out: 3, lastLostAtMs: zero + 5_000 })).toBe('False ManyNodesOut');
+    expect(lostAt({ total: 5, out: 3, lastLostAtMs: zero - 5_000 })).toBe('True HeartbeatLost');
+    expect(lostAt({ total: 5, out: 5, lastLostAtMs: 0 })).toBe('False AllNodesOut');
+    expect(lostAt({ total: 2, out: 2, lastLostAtMs: 0 })).toBe('True HeartbeatLost');
+  });
+
   test('says at once that the engine is down, and why', () => {
     const node = follow(aNode('n'));
     node.at(0);
@@ -80,11 +131,13 @@ describe('the nodes plan', () => {
     expect(node.at(31)).toMatchObject({ lost: 'True EngineDown' });
   });
 
-  test('counts a session whose server is gone as none', () => {
+  test('counts a session whose server is gone as none, since that was last alive', () => {
     const node = follow(aNode('n'));
     node.at(0);
-    expect(node.at(1, false)).toMatchObject({ ready: 'True AgentReady', wakeInS: 10 });
+    expect(node.at(4, false)).toMatchObject({ ready: 'Unknown HeartbeatLost', wakeInS: 2 });
     expect(node.at(5, true)).toMatchObject({ ready: 'True AgentReady', wakeInS: undefined });
+    expect(node.at(14, false).lost).toBe('False InReach');
+    expect(node.at(16, false).lost).toBe('True HeartbeatLost');
   });
 
   test('declares nobody lost because the control plane was away', () => {
@@ -93,9 +146,9 @@ describe('the nodes plan', () => {
     node.set(gone);
     node.at(1);
     const hour = 3600;
-    expect(node.at(hour, false, hour * 1000)).toMatchObject({ ready: 'True AgentReady', wakeInS: 10 });
-    expect(node.at(hour + 10, false, hour * 1000)).toMatchObject({ ready: 'Unknown HeartbeatLost' });
-    expect(node.at(hour * 2, false, hour * 2000)).toMatchObject({ lost: 'False InReach', wakeInS: 30 });
+    expect(node.at(hour, false, hour * 1000)).toMatchObject({ ready: 'True AgentReady', wakeInS: 3 });
+    expect(node.at(hour + 2, false, hour * 1000)).toMatchObject({ lost: 'False InReach' });
+    expect(node.at(hour + 3, false, hour * 1000)).toMatchObject({ lost: 'True HeartbeatLost' });
   });
 
   test('waits for a new node to describe itself', () => {

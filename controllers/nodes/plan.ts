@@ -7,9 +7,19 @@ export interface Observed {
   /** Whether the server that the node's session is with is alive. */
   readonly isServerAlive: boolean;
   readonly nowMs: number;
-  /** Since when this process could have seen the node come back; grace counts from there at the earliest. */
+  /** Since when a node that came back could have been seen; at least a grace is given from there. */
   readonly watchingSinceMs: number;
   readonly timing: Timing;
+  readonly fleet: () => Fleet;
+}
+
+/** How the others are. */
+export interface Fleet {
+  readonly total: number;
+  /** Nodes that are not ready, or about to be, for want of a sign of life or of an engine; this one included. */
+  readonly out: number;
+  /** When a node was last given up; 0: never. */
+  readonly lastLostAtMs: number;
 }
 
 export interface Plan {
@@ -21,11 +31,21 @@ export interface Plan {
 }
 
 /**
- * Returns what is to be said of a node. All its memory is in the conditions' transition times: `Connected` falls
- * as soon as the session is gone, `Ready` a grace later, `Lost` rises another while after that. Time in which
- * nobody watched does not count, so that a control plane that was away declares nobody lost.
+ * From this share of nodes on it is rather the network or the control plane that fails, and giving up nodes would
+ * only move the load to the few that are left: they are given up one by one. (Kubernetes' node lifecycle
+ * controller: --unhealthy-zone-threshold 0.55, one node in 10 s.)
  */
-export function plan({ node, isServerAlive, nowMs, watchingSinceMs, timing }: Observed): Plan {
+const manyShare = 0.55;
+const manyEveryMs = 10_000;
+
+/**
+ * Returns what is to be said of a node. All its memory is in the conditions: `Connected` falls as soon as the
+ * session is gone, with the time of the node's last sign of life; `Ready` a grace after that, `Lost` rises when the
+ * node has been away for `lostAfter`. Time in which nobody could have seen it does not count, so that a control
+ * plane that was away declares nobody lost; nor is a node lost whose agent is only slow.
+ */
+export function plan(observed: Observed): Plan {
+  const { node, isServerAlive, nowMs, timing } = observed;
   const old = node.status?.conditions;
   const now = new Date(nowMs).toISOString();
   const server = node.status?.session?.server ?? '';
@@ -34,57 +54,56 @@ export function plan({ node, isServerAlive, nowMs, watchingSinceMs, timing }: Ob
     ? cond('Connected', 'True', 'SessionOpen', `with server ${server}`)
     : cond('Connected', 'False', 'SessionClosed', disconnectedText(server));
 
-  const since = (type: string, status: Condition['status']): number => {
-    const before = findCondition(old, type);
-    const is = before !== undefined && before.status === status;
-    return Math.max(is ? Date.parse(before.lastTransitionTime) : nowMs, watchingSinceMs);
-  };
-  const closedAtMs = isConnected ? nowMs : since('Connected', 'False');
-  const ready = readyOf(node, isConnected, closedAtMs, nowMs, timing);
-  const wasReady = findCondition(old, 'Ready');
-
-  const downSinceMs =
-    wasReady === undefined || wasReady.status === 'True'
-      ? Math.max(nowMs, watchingSinceMs)
-      : Math.max(Date.parse(wasReady.lastTransitionTime), watchingSinceMs);
-  const isLost = ready.status !== 'True' && nowMs - downSinceMs >= timing.lostAfterMs;
-  const lost = isLost
-    ? cond(
-        'Lost',
-        'True',
-        ready.reason,
-        `not ready for ${formatDuration(timing.lostAfterMs)}: its tasks are replaced elsewhere`,
-      )
-    : cond('Lost', 'False', 'InReach', '');
-
-  const conditions = setConditions(old, [connected, ready, lost], now);
+  const seenAtMs = isConnected ? nowMs : lastSeen(observed, server);
+  const ready = readyOf(observed, isConnected, seenAtMs);
+  const lost = lostOf(observed, ready, seenAtMs);
+  const conditions = setConditions(old, [connected, ready, lost.condition], now).map((condition) =>
+    condition.type === 'Connected' && condition.status === 'False' && !wasDisconnected(old)
+      ? { ...condition, lastTransitionTime: new Date(seenAtMs).toISOString() }
+      : condition,
+  );
   const dueMs = [
-    ...(!isConnected && ready.status === 'True' ? [closedAtMs + timing.sessionGraceMs] : []),
-    ...(ready.status !== 'True' && !isLost ? [downSinceMs + timing.lostAfterMs] : []),
+    ...(!isConnected && ready.status === 'True' ? [graceEnd(observed, seenAtMs, timing.sessionGraceMs)] : []),
+    ...(lost.dueMs === undefined ? [] : [lost.dueMs]),
   ];
   return {
-    conditions,
-    events: eventsOf(node, ready, lost),
+    conditions: same(old, conditions) ? (old ?? conditions) : conditions,
+    events: eventsOf(node, ready, lost.condition),
     ...(dueMs.length === 0 ? {} : { wakeAtMs: Math.min(...dueMs) }),
   };
 }
 
-function readyOf(
-  node: Node,
-  isConnected: boolean,
-  closedAtMs: number,
-  nowMs: number,
-  timing: Timing,
-): NewCondition {
-  const engine = node.status?.engine;
-  const before = findCondition(node.status?.conditions, 'Ready');
+const wasDisconnected = (old: readonly Condition[] | undefined): boolean =>
+  findCondition(old, 'Connected')?.status === 'False';
+
+const same = (a: readonly Condition[] | undefined, b: readonly Condition[]): boolean =>
+  a?.length === b.length && a.every((condition, i) => condition === b[i]);
+
+/** When the node was last heard of: as was found out before, as its server said, or when that was last alive. */
+function lastSeen({ node, nowMs, timing }: Observed, server: string): number {
+  const before = findCondition(node.status?.conditions, 'Connected');
+  if (before?.status === 'False') return Date.parse(before.lastTransitionTime);
+  const said = Date.parse(node.status?.session?.lastSeen ?? '');
+  if (!Number.isNaN(said)) return Math.min(said, nowMs);
+  return server === '' ? nowMs : nowMs - timing.serverLeaseMs;
+}
+
+/** The end of a grace since the last sign of life; nodes need a moment to be seen again once somebody looks. */
+const graceEnd = ({ watchingSinceMs, timing }: Observed, seenAtMs: number, graceMs: number): number =>
+  Math.max(seenAtMs + graceMs, watchingSinceMs + timing.sessionGraceMs);
+
+function readyOf(observed: Observed, isConnected: boolean, seenAtMs: number): NewCondition {
+  const { node, nowMs, timing } = observed;
+  const { engine, session, conditions } = node.status ?? {};
+  const before = findCondition(conditions, 'Ready');
   if (!isConnected) {
-    const isInGrace = nowMs - closedAtMs < timing.sessionGraceMs;
-    if (before !== undefined && (isInGrace || before.status !== 'True')) {
-      // Not known to be down; what was known last stays.
-      if (isInGrace || before.reason === 'HeartbeatLost') return before;
-    }
-    return cond('Ready', 'Unknown', 'HeartbeatLost', 'the agent has no session with any server');
+    const isInGrace = nowMs < graceEnd(observed, seenAtMs, timing.sessionGraceMs);
+    // Not known to be down: what was known last stays.
+    if (before !== undefined && isInGrace) return before;
+    return cond('Ready', 'Unknown', 'HeartbeatLost', 'nothing has been heard of the machine');
+  }
+  if (session?.slow === true) {
+    return cond('Ready', 'False', 'AgentSlow', 'the machine lives, but its agent does not answer in time');
   }
   if (engine === undefined)
     return cond('Ready', 'False', 'NotReported', 'the agent has not described its engine yet');
@@ -92,6 +111,54 @@ function readyOf(
     return cond('Ready', 'False', 'EngineDown', engine.message ?? 'the container engine does not answer');
   }
   return cond('Ready', 'True', 'AgentReady', `${engine.runtime} ${engine.version}`);
+}
+
+interface LostVerdict {
+  readonly condition: NewCondition;
+  readonly dueMs?: number;
+}
+
+function lostOf(observed: Observed, ready: NewCondition, seenAtMs: number): LostVerdict {
+  const { node, nowMs, timing, fleet } = observed;
+  const inReach: LostVerdict = { condition: cond('Lost', 'False', 'InReach', '') };
+  const isAway = ready.reason === 'HeartbeatLost';
+  if (!isAway && ready.reason !== 'EngineDown') {
+    if (ready.status !== 'True' || seenAtMs === nowMs) return inReach;
+    return { ...inReach, dueMs: graceEnd(observed, seenAtMs, timing.lostAfterMs) };
+  }
+  const before = findCondition(node.status?.conditions, 'Lost');
+  if (before?.status === 'True') return { condition: before };
+  const graceMs = isAway ? timing.lostAfterMs : timing.engineLostAfterMs;
+  const dueMs = isAway
+    ? graceEnd(observed, seenAtMs, graceMs)
+    : Math.max(downSince(node, nowMs), observed.watchingSinceMs) + graceMs;
+  if (nowMs < dueMs) return { ...inReach, dueMs };
+  const held = heldBack(fleet(), nowMs);
+  if (held !== undefined)
+    return { condition: cond('Lost', 'False', held.reason, held.message), dueMs: held.dueMs };
+  const message = `${isAway ? 'not heard of' : 'without an engine'} for ${formatDuration(graceMs)}: its tasks are replaced elsewhere`;
+  return { condition: cond('Lost', 'True', ready.reason, message) };
+}
+
+/** Why a node is not given up, although it is due. */
+function heldBack(
+  { total, out, lastLostAtMs }: Fleet,
+  nowMs: number,
+): { readonly reason: string; readonly message: string; readonly dueMs: number } | undefined {
+  if (total < 3 || out < 2 || out <= manyShare * total) return undefined;
+  if (out === total) {
+    const message = 'all nodes are out of reach at once: none is given up';
+    return { reason: 'AllNodesOut', message, dueMs: nowMs + manyEveryMs };
+  }
+  const nextMs = lastLostAtMs + manyEveryMs;
+  if (nowMs >= nextMs) return undefined;
+  const message = `${out} of ${total} nodes are out of reach: they are given up one by one`;
+  return { reason: 'ManyNodesOut', message, dueMs: nextMs };
+}
+
+function downSince(node: Node, nowMs: number): number {
+  const before = findCondition(node.status?.conditions, 'Ready');
+  return before?.reason === 'EngineDown' ? Date.parse(before.lastTransitionTime) : nowMs;
 }
 
 const cond = (type: string, status: Condition['status'], reason: string, message: string): NewCondition => ({
@@ -107,7 +174,7 @@ const disconnectedText = (server: string): string =>
 function eventsOf(node: Node, ready: NewCondition, lost: NewCondition): Plan['events'] {
   const before = node.status?.conditions;
   const wasReady = findCondition(before, 'Ready')?.status;
-  const wasLost = findCondition(before, 'Lost')?.status === 'True';
+  const wasLost = findCondition(before, 'Lost');
   const events: { type: 'Normal' | 'Warning'; reason: string; message: string }[] = [];
   if (ready.status === 'True' && wasReady !== 'True') {
     events.push({ type: 'Normal', reason: 'NodeReady', message: `Node is ready: ${ready.message}` });
@@ -115,8 +182,10 @@ function eventsOf(node: Node, ready: NewCondition, lost: NewCondition): Plan['ev
   if (ready.status !== 'True' && wasReady === 'True') {
     events.push({ type: 'Warning', reason: 'NodeNotReady', message: `${ready.reason}: ${ready.message}` });
   }
-  if (lost.status === 'True' && !wasLost) {
+  if (lost.status === 'True' && wasLost?.status !== 'True') {
     events.push({ type: 'Warning', reason: 'NodeLost', message: lost.message });
+  } else if (lost.reason !== 'InReach' && lost.status !== 'True' && wasLost?.reason !== lost.reason) {
+    events.push({ type: 'Warning', reason: lost.reason, message: lost.message });
   }
   return events;
 }

@@ -32,6 +32,16 @@ export async function apply(step: Step, registry: Registry): Promise<void> {
         ),
       );
       return;
+    case 'SetStopOnClient':
+      await gone(() =>
+        registry.modify<Task>(ref, (current) => {
+          if (current.metadata.uid !== task.metadata.uid) return undefined;
+          const { stopOnClientAfter: _before, ...spec } = current.spec;
+          const after = step.after === undefined ? {} : { stopOnClientAfter: step.after };
+          return { ...current, spec: { ...spec, ...after } };
+        }),
+      );
+      return;
     case 'DeleteTask':
       await gone(() => registry.remove(ref, { ...uid, ...preconditionOf(task) }));
       return;

@@ -39,16 +39,17 @@ export const replicasController: Controller = {
   },
   async reconcile(key, context) {
     await adoptOrphans(context.cache, context.registry, key);
-    const observed = observe(context.cache, key);
+    const nowMs = context.clock.now();
+    const observed = observe(context.cache, key, nowMs);
     if (observed === undefined) return;
     const now = timestamp(context.clock);
     const steps = plan({ ...observed, now });
     for (const event of restartsOf(steps, observed.tasks)) context.record(observed.service, event);
     await doAll(steps, context);
 
-    const seen = steps.length === 0 ? observed : observe(context.cache, key);
+    const seen = steps.length === 0 ? observed : observe(context.cache, key, nowMs);
     if (seen !== undefined) await writeStatus(seen, context, now);
-    return paceOf(observed.tasks.length);
+    return paceOf(observed, nowMs);
   },
 };
 

@@ -8,8 +8,8 @@ export interface Seen extends ServiceView {
 }
 
 /** Reads what one pass needs; undefined when the service is gone or going. */
-export function observe(cache: Cache, key: string): Seen | undefined {
-  const view = observeService(cache, key);
+export function observe(cache: Cache, key: string, nowMs: number): Seen | undefined {
+  const view = observeService(cache, key, nowMs);
   if (view === undefined) return undefined;
   const { namespace, name } = splitKey(key);
   const endpoints = cache.get('Endpoints', namespace, name);

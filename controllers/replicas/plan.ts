@@ -3,7 +3,17 @@ import { findCondition } from '../runtime/conditions.ts';
 import { finalizer, isDeleting } from '../runtime/names.ts';
 import { globalSlots, mayStay } from '../runtime/placement/slots.ts';
 import { policyOf, type Policy } from '../runtime/policy.ts';
-import { byRun, endedByItself, isFinished, isRunning, runOf, slotOf, stateOf } from '../runtime/tasks.ts';
+import {
+  byRun,
+  endedByItself,
+  isFinished,
+  isLive,
+  isOnLostNode,
+  isRunning,
+  runOf,
+  slotOf,
+  stateOf,
+} from '../runtime/tasks.ts';
 import { afterEnd } from './restart.ts';
 import { byLoss, bySlot, groupSlots, placesOf, type Slot } from './slots.ts';
 import { newTask } from './task.ts';
@@ -22,6 +32,8 @@ export type Step =
   /** The container stops and stays for its logs. */
   | { readonly kind: 'RetireTask'; readonly task: Task }
   | { readonly kind: 'DeleteTask'; readonly task: Task }
+  /** The service's wish about losing the node changed. */
+  | { readonly kind: 'SetStopOnClient'; readonly task: Task; readonly after: string | undefined }
   /** Its node is no more: nobody else can take the finalizer off. */
   | { readonly kind: 'ForgetTask'; readonly task: Task };
 
@@ -83,6 +95,7 @@ class Planner {
     }
     for (const slot of victims) this.#giveUp(slot);
     this.#trim();
+    this.#tellWish();
     this.#forget();
     return this.#steps;
   }
@@ -124,7 +137,7 @@ class Planner {
     const good = slot.live.filter(({ place }) => place === 'good').map(({ task }) => task);
     const leaving = slot.live.filter(({ place }) => place === 'leaving').map(({ task }) => task);
     const lost = slot.live.filter(({ place }) => place === 'lost').map(({ task }) => task);
-    const keep = good.findLast(isRunning) ?? good[0];
+    const keep = this.#best(good);
 
     if (keep !== undefined) {
       for (const task of good) if (task !== keep) this.#retire(task);
@@ -132,6 +145,7 @@ class Planner {
       else if (fitsNowhere(keep)) for (const task of leaving) this.#retire(task);
       return;
     }
+    if (lost.length > 0 && !this.#policy.disconnect.replace) return;
     const beside = leaving.length > 0 || lost.length > 0;
     if (beside && this.#eligible !== undefined) return;
     if (beside && this.#policy.order === 'stop-first') for (const task of leaving) this.#retire(task);
@@ -148,6 +162,35 @@ class Planner {
       case 'gaveUp':
         this.#holders.add(slot.latest);
         return;
+    }
+  }
+
+  /** Of several that may stay, the one that does: a node has come back, say, and its task was replaced. */
+  #best(good: readonly Task[]): Task | undefined {
+    const running = good.filter(isRunning);
+    const byAge = (a: Task, b: Task): number => startOf(a) - startOf(b);
+    switch (this.#policy.disconnect.reconcile) {
+      case 'keepReplacement':
+        return running.at(-1) ?? good[0];
+      case 'keepOriginal':
+        return running[0] ?? good[0];
+      case 'longestRunning':
+        return running.toSorted(byAge)[0] ?? good[0];
+      case 'bestScore':
+        return running.toSorted((a, b) => this.#crowd(a) - this.#crowd(b) || byAge(a, b))[0] ?? good[0];
+    }
+  }
+
+  /** How many live tasks of the service are on the task's node. */
+  #crowd({ spec: { nodeName } }: Task): number {
+    return this.#in.tasks.filter((task) => isLive(task) && task.spec.nodeName === nodeName).length;
+  }
+
+  #tellWish(): void {
+    const after = this.#policy.disconnect.stopOnClientAfter;
+    for (const task of this.#in.tasks) {
+      if (!isLive(task) || this.#ending.has(task) || task.spec.stopOnClientAfter === after) continue;
+      this.#steps.push({ kind: 'SetStopOnClient', task, after });
     }
   }
 
@@ -213,6 +256,7 @@ class Planner {
   }
 
   #create(revision: Revision, slot: string, restarts: number, notBefore?: string): void {
+    if (this.#policy.singleton && this.#mayRunYet()) return;
     const before = this.#newest.get(slot);
     const run = (this.#runs.get(slot) ?? (before === undefined ? 0 : runOf(before))) + 1;
     this.#runs.set(slot, run);
@@ -224,10 +268,17 @@ class Planner {
       previous: before,
       run,
       restarts,
+      stopOnClientAfter: this.#policy.disconnect.stopOnClientAfter,
       now: this.#in.now,
       ...(notBefore === undefined ? {} : { notBefore }),
     });
     this.#steps.push({ kind: 'CreateTask', task });
+  }
+
+  /** Some task of the service may still run: not ended, and not on a node that has stopped it by now. */
+  #mayRunYet(): boolean {
+    const { tasks, nodes } = this.#in;
+    return tasks.some((task) => !isFinished(task) && !isOnLostNode(task, nodes));
   }
 
   #retire(task: Task): void {
@@ -241,6 +292,8 @@ class Planner {
     this.#steps.push({ kind: 'DeleteTask', task });
   }
 }
+
+const startOf = ({ status }: Task): number => Date.parse(status?.startedAt ?? '') || Number.MAX_SAFE_INTEGER;
 
 /** Whether the scheduler has tried and found no node. */
 const fitsNowhere = (task: Task): boolean =>

@@ -41,6 +41,7 @@ test('a slot that is opened anew by another generation gets a task of another na
       previous: undefined,
       run: 1,
       restarts: 0,
+      stopOnClientAfter: undefined,
       now: testNow,
     }).metadata.name;
   };

@@ -21,6 +21,7 @@ export interface NewTask {
   readonly run: number;
   readonly restarts: number;
   readonly notBefore?: string;
+  readonly stopOnClientAfter: string | undefined;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -35,6 +36,7 @@ export function newTask({
   run,
   restarts,
   notBefore,
+  stopOnClientAfter,
   now,
 }: NewTask): Task {
   const { name, namespace = '', uid = '', labels, generation = 1 } = service.metadata;
@@ -64,6 +66,7 @@ export function newTask({
       ...(isGlobal ? { nodeName: slot } : { slot: Number(slot) }),
       desiredState: 'Running',
       ...(notBefore === undefined ? {} : { notBefore }),
+      ...(stopOnClientAfter === undefined ? {} : { stopOnClientAfter }),
       ...(restarts === 0 ? {} : { restarts }),
     },
     status: isGlobal

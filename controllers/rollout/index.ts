@@ -13,9 +13,10 @@ export const rolloutController: Controller = {
   name: 'rollout',
   keys: serviceKeys,
   keysOf: serviceKeysOf,
-  async reconcile(key, { cache, registry, record }) {
+  async reconcile(key, { cache, registry, record, clock }) {
+    const nowMs = clock.now();
     await adoptOrphans(cache, registry, key);
-    const observed = observeService(cache, key);
+    const observed = observeService(cache, key, nowMs);
     if (observed === undefined) return;
     const steps = plan(observed);
     await Promise.all(steps.map((step) => apply(step, registry)));
@@ -27,6 +28,6 @@ export const rolloutController: Controller = {
         message: `Revision ${step.revision.metadata.name} (number ${step.revision.spec.number}) of ${step.revision.spec.template.image}`,
       });
     }
-    return paceOf(observed.tasks.length);
+    return paceOf(observed, nowMs);
   },
 };

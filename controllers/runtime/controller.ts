@@ -7,14 +7,24 @@ import type { Key } from './queue.ts';
 
 /** Waits that tests shorten; in milliseconds. */
 export interface Timing {
-  /** From the end of a node's session until the node is no longer Ready. */
+  /** From a node's last sign of life until it is no longer Ready. */
   readonly sessionGraceMs: number;
-  /** From not Ready until Lost, when its tasks are replaced elsewhere. */
+  /** From a node's last sign of life until it is Lost, when its tasks are replaced elsewhere. */
   readonly lostAfterMs: number;
+  /** The same for an engine that is down: it is often only restarted. */
+  readonly engineLostAfterMs: number;
+  /** How long the Lease of a server outlives it. */
+  readonly serverLeaseMs: number;
   readonly eventTtlMs: number;
 }
 
-export const defaultTiming: Timing = { sessionGraceMs: 10_000, lostAfterMs: 30_000, eventTtlMs: 3_600_000 };
+export const defaultTiming: Timing = {
+  sessionGraceMs: 3_000,
+  lostAfterMs: 5_000,
+  engineLostAfterMs: 30_000,
+  serverLeaseMs: 3_000,
+  eventTtlMs: 3_600_000,
+};
 
 /** What a pass has at hand. Every write through `registry` carries the fence of the controller's election. */
 export interface Context {
@@ -26,6 +36,8 @@ export interface Context {
   readonly timing: Timing;
   /** When this process began to lead this controller, with a fresh cache; milliseconds since the epoch. */
   readonly leaderSince: number;
+  /** Since when the store can be read and written without a break, as this process sees it. */
+  storeSince(): number;
   /** Aborted when the leadership ends. */
   readonly signal: AbortSignal;
 }

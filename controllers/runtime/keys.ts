@@ -2,6 +2,7 @@ import type { Node, Obj, Task } from '../../api-schemas/index.ts';
 import type { Cache, Change } from '../../store/types.ts';
 import { isDeleting, joinKey, keyOf } from './names.ts';
 import { differsForTasks } from './nodes.ts';
+import type { ServiceView } from './observe-service.ts';
 import type { Outcome } from './outcome.ts';
 import type { Key } from './queue.ts';
 
@@ -43,8 +44,13 @@ export const nodeChanged = (change: Change): boolean =>
   change.type !== 'MODIFIED' || differsForTasks(change.previous as Node | undefined, change.object as Node);
 
 /**
- * How long the next pass of a service of that many tasks waits: nothing for small ones, so that a killed
+ * When the next pass of a service is due, and how long it waits for more changes: nothing for small ones, so that a killed
  * container is replaced at once; for large ones a pass costs milliseconds, so changes are taken together.
  */
-export const paceOf = (tasks: number): Outcome =>
-  tasks < 100 ? {} : { cooldownMs: Math.min(100, tasks / 50) };
+export const paceOf = (
+  { tasks, wakeAtMs }: Pick<ServiceView, 'tasks' | 'wakeAtMs'>,
+  nowMs: number,
+): Outcome => ({
+  ...(tasks.length < 100 ? {} : { cooldownMs: Math.min(100, tasks.length / 50) }),
+  ...(wakeAtMs === undefined ? {} : { requeueAfterMs: Math.max(1, wakeAtMs - nowMs) }),
+});

@@ -17,6 +17,7 @@ export interface LoopOptions {
   readonly log: Logger;
   readonly metrics: ControllerMetrics;
   readonly timing: Timing;
+  readonly storeSince: () => number;
   /** Called once when the store refuses a write because somebody else leads. */
   readonly onFenced: () => void;
 }
@@ -45,6 +46,7 @@ export class ControllerLoop {
       record: this.#events.record,
       timing,
       leaderSince: clock.now(),
+      storeSince: options.storeSince,
       signal: this.#abort.signal,
     };
     this.#queue = new Workqueue({

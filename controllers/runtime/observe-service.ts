@@ -1,7 +1,9 @@
 import type { Node, Revision, Service, Task } from '../../api-schemas/index.ts';
 import type { Cache } from '../../store/types.ts';
 import { nodesByName } from './cache.ts';
+import { nodesFor } from './lost.ts';
 import { isDeleting, isOwnedBy, keyOf, splitKey } from './names.ts';
+import { policyOf } from './policy.ts';
 
 /** A service with all that belongs to it. */
 export interface ServiceView {
@@ -9,19 +11,24 @@ export interface ServiceView {
   /** Those that this very service owns, not a predecessor of its name. */
   readonly revisions: readonly Revision[];
   readonly tasks: readonly Task[];
+  /** As this service sees them: see `lost.ts`. */
   readonly nodes: ReadonlyMap<string, Node>;
+  /** When a pass is due although nothing changes. */
+  readonly wakeAtMs?: number;
 }
 
 /** Reads a service once; undefined when it is gone or going: what it owns is then the garbage collector's. */
-export function observeService(cache: Cache, key: string): ServiceView | undefined {
+export function observeService(cache: Cache, key: string, nowMs: number): ServiceView | undefined {
   const { namespace, name } = splitKey(key);
   const service = cache.get('Service', namespace, name);
   if (service === undefined || isDeleting(service)) return undefined;
   const mine = keyOf(service);
+  const { nodes, wakeAtMs } = nodesFor(policyOf(service), nodesByName(cache), nowMs);
   return {
     service,
     revisions: cache.by('Revision', 'service', mine).filter((one) => isOwnedBy(one, service)),
     tasks: cache.by('Task', 'service', mine).filter((one) => isOwnedBy(one, service)),
-    nodes: nodesByName(cache),
+    nodes,
+    ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
   };
 }

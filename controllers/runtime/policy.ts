@@ -24,6 +24,16 @@ export interface Policy {
     readonly maxAttempts: number;
     readonly windowMs: number;
   };
+  readonly disconnect: {
+    /** From a node's last sign of life until its tasks count as lost. */
+    readonly lostAfterMs: number;
+    /** After which the node stops the tasks itself; as written, for the tasks. */
+    readonly stopOnClientAfter: string | undefined;
+    readonly replace: boolean;
+    readonly reconcile: 'keepReplacement' | 'keepOriginal' | 'longestRunning' | 'bestScore';
+  };
+  /** Never two tasks at once. */
+  readonly singleton: boolean;
   readonly taskHistoryLimit: number;
   readonly revisionHistoryLimit: number;
   readonly template: TaskTemplate;
@@ -61,12 +71,37 @@ function readPolicy(service: Service): Policy {
       maxAttempts: restart.maxAttempts ?? 0,
       windowMs: parseDuration(restart.window ?? '1m'),
     },
+    disconnect: disconnectOf(spec),
+    singleton: spec.singleton === true,
     taskHistoryLimit: spec.taskHistoryLimit ?? 4,
     revisionHistoryLimit: spec.revisionHistoryLimit ?? 10,
     template,
     hostPorts,
     revision: revisionName(service, template, hostPorts),
     spec,
+  };
+}
+
+/**
+ * A node that stops tasks itself counts from when it last heard a server, which is no later than this long after
+ * the server last heard the node: the three missed heartbeats after which a server ends a session, and time for
+ * the node to notice.
+ */
+const fenceMarginMs = 5_000;
+
+function disconnectOf(spec: ServiceSpec): Policy['disconnect'] {
+  const { disconnect = {}, singleton = false, stopGracePeriod = '10s' } = spec;
+  const { lostAfter = '5s', replace = true, reconcile = 'keepReplacement' } = disconnect;
+  const stopOnClientAfter = disconnect.stopOnClientAfter ?? (singleton ? lostAfter : undefined);
+  const stoppedAfterMs =
+    stopOnClientAfter === undefined
+      ? 0
+      : parseDuration(stopOnClientAfter) + fenceMarginMs + parseDuration(stopGracePeriod);
+  return {
+    lostAfterMs: Math.max(parseDuration(lostAfter), stoppedAfterMs),
+    stopOnClientAfter,
+    replace,
+    reconcile,
   };
 }
 

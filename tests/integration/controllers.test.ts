@@ -6,7 +6,7 @@ import { openTestRegistry, type TestRegistry } from '../../store/testing.ts';
 import { fakeAgents, type FakeAgents } from './controllers-fake-agent.ts';
 
 const ns = 'default';
-const timing = { sessionGraceMs: 200, lostAfterMs: 300 };
+const timing = { sessionGraceMs: 200, lostAfterMs: 500 };
 
 describe('the controllers on a real etcd', () => {
   let store: TestRegistry;
@@ -14,7 +14,7 @@ describe('the controllers on a real etcd', () => {
   let agents: FakeAgents;
   let lease: { close(): Promise<void> };
 
-  const start = (from: Pick<TestRegistry, 'registry' | 'campaign'> = store): Controllers =>
+  const start = (from: Pick<TestRegistry, 'registry' | 'campaign' | 'since'> = store): Controllers =>
     startControllers({ store: from, logger: silentLogger, identity: 'a', timing, leaseTtlSeconds: 2 });
 
   beforeEach(async () => {

@@ -1,0 +1,127 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Node, Service, Task } from '../../api-schemas/index.ts';
+import { policyOf } from '../runtime/policy.ts';
+import { nodesFor } from '../runtime/lost.ts';
+import {
+  aCondition,
+  aNode,
+  aRevision,
+  aService,
+  aTask,
+  nodeMap,
+  testNow,
+  testNowMs,
+} from '../runtime/testing.ts';
+import { plan } from './plan.ts';
+
+const steps = (
+  service: Service,
+  tasks: readonly Task[],
+  nodes: ReadonlyMap<string, Node>,
+): readonly string[] =>
+  plan({ service, revisions: [aRevision(service)], tasks, nodes, now: testNow }).map(({ kind, task }) =>
+    kind === 'CreateTask' ? `create ${task.spec.slot ?? ''}` : `${kind} ${task.metadata.name}`,
+  );
+const both = nodeMap(aNode('n1'), aNode('n2'));
+const oneLost = nodeMap(aNode('n1', { lost: true }), aNode('n2'));
+
+describe('what a service wants of a node that is out of reach', () => {
+  const started = (service: Service, run: number, nodeName: string, startedAt: string): Task =>
+    aTask(service, { run, nodeName, status: { startedAt } });
+  const first = '2030-01-01T00:00:00Z';
+  const later = '2030-01-01T00:05:00Z';
+  const back = (reconcile: 'keepReplacement' | 'keepOriginal' | 'longestRunning' | 'bestScore') => {
+    const service = aService({ replicas: 1, disconnect: { reconcile } });
+    return steps(service, [started(service, 1, 'n1', first), started(service, 2, 'n2', later)], both);
+  };
+
+  test('the replacement stays when the node comes back, unless it says otherwise', () => {
+    expect(back('keepReplacement')).toEqual(['RetireTask web-1-1']);
+    expect(back('keepOriginal')).toEqual(['RetireTask web-1-2']);
+    expect(back('longestRunning')).toEqual(['RetireTask web-1-2']);
+  });
+
+  test('the one on the emptier node stays, where that is wished', () => {
+    const service = aService({ replicas: 2, disconnect: { reconcile: 'bestScore' } });
+    const tasks = [
+      started(service, 1, 'n1', first),
+      started(service, 2, 'n2', later),
+      aTask(service, { slot: 2, run: 1, nodeName: 'n1', name: 'web-2-1' }),
+    ];
+    expect(steps(service, tasks, both)).toEqual(['RetireTask web-1-1']);
+  });
+
+  test('nothing is replaced, where that is wished', () => {
+    const kept = aService({ replicas: 1, disconnect: { replace: false } });
+    expect(steps(kept, [aTask(kept, { nodeName: 'n1' })], oneLost)).toEqual([]);
+    const replaced = aService({ replicas: 1 });
+    expect(steps(replaced, [aTask(replaced, { nodeName: 'n1' })], oneLost)).toEqual(['create 1']);
+  });
+
+  test('tasks are told when they are to be stopped without a server', () => {
+    const service = aService({ replicas: 1, disconnect: { stopOnClientAfter: '30s' } });
+    expect(steps(service, [aTask(service, { nodeName: 'n1' })], both)).toEqual(['SetStopOnClient web-1-1']);
+    expect(steps(service, [aTask(service, { nodeName: 'n1', stopOnClientAfter: '30s' })], both)).toEqual([]);
+    const [made] = plan({ service, revisions: [aRevision(service)], tasks: [], nodes: both, now: testNow });
+    expect(made?.task.spec.stopOnClientAfter).toBe('30s');
+  });
+});
+
+describe('a singleton', () => {
+  const service = aService({ singleton: true });
+  const task = (wish: Parameters<typeof aTask>[1]): Task =>
+    aTask(service, { stopOnClientAfter: '5s', ...wish });
+
+  test('is started elsewhere only when the old one has ended', () => {
+    const draining = nodeMap(aNode('n1', { availability: 'drain' }), aNode('n2'));
+    expect(steps(service, [task({ nodeName: 'n1' })], draining)).toEqual(['RetireTask web-1-1']);
+    const stopping = task({ nodeName: 'n1', desiredState: 'Shutdown' });
+    expect(steps(service, [stopping], draining)).toEqual([]);
+    expect(steps(service, [{ ...stopping, status: { state: 'Shutdown' } }], draining)).toEqual(['create 1']);
+  });
+
+  test('counts a node as lost only when that has stopped it: 5 s, the grace period and a margin', () => {
+    const away = aNode('n1', {
+      lost: true,
+      status: {
+        conditions: [
+          aCondition('Connected', 'False'),
+          aCondition('Ready', 'Unknown', { reason: 'HeartbeatLost' }),
+          aCondition('Lost'),
+        ],
+      },
+    });
+    const nodes = nodeMap(away, aNode('n2'));
+    const at = (ms: number) => {
+      const view = nodesFor(policyOf(service), nodes, testNowMs + ms);
+      return { steps: steps(service, [task({ nodeName: 'n1' })], view.nodes), wakeAtMs: view.wakeAtMs };
+    };
+    expect(at(19_999)).toEqual({ steps: [], wakeAtMs: testNowMs + 20_000 });
+    expect(at(20_000)).toEqual({ steps: ['create 1'], wakeAtMs: undefined });
+  });
+});
+
+describe('a service that gives nodes up sooner or later than others', () => {
+  const node = (reason: string, lost: boolean): Node =>
+    aNode('n1', {
+      status: {
+        conditions: [
+          aCondition('Connected', 'False'),
+          aCondition('Ready', 'Unknown', { reason: 'HeartbeatLost' }),
+          aCondition('Lost', lost ? 'True' : 'False', { reason }),
+        ],
+      },
+    });
+  const lostAt = (lostAfter: string, one: Node, ms: number): boolean => {
+    const policy = policyOf(aService({ disconnect: { lostAfter } }));
+    const { nodes } = nodesFor(policy, nodeMap(one), testNowMs + ms);
+    return nodes.get('n1')?.status?.conditions?.find((c) => c.type === 'Lost')?.status === 'True';
+  };
+
+  test('sooner once the node is not ready, later as long as it likes, never those held back', () => {
+    expect(lostAt('3s', node('InReach', false), 3_000)).toBe(true);
+    expect(lostAt('3s', node('ManyNodesOut', false), 3_000)).toBe(false);
+    expect(lostAt('1m', node('HeartbeatLost', true), 59_000)).toBe(false);
+    expect(lostAt('1m', node('HeartbeatLost', true), 60_000)).toBe(true);
+  });
+});
