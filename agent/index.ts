@@ -17,6 +17,7 @@ import type { AgentSession, SessionOptions } from './session/index.ts';
 import { serveStream } from './streams/index.ts';
 import { CheckpointFile } from './tasks/checkpoint.ts';
 import { Tasks } from './tasks/index.ts';
+import { Reach } from './tasks/reach.ts';
 
 export { createDockerRuntime, type DockerRuntimeOptions } from './runtime/docker/index.ts';
 export { createSimulatedRuntime, type SimulatedOptions, type SimulatedRuntime } from './runtime/simulated.ts';
@@ -24,7 +25,10 @@ export { connectSession, type AgentSession, type SessionOptions } from './sessio
 export type { Owner, Runtime } from './runtime/types.ts';
 
 /** What a session asks of the agent and tells it: a part of `SessionOptions`. */
-export type SessionHandlers = Pick<SessionOptions, 'describe' | 'onAssignments' | 'onStream'>;
+export type SessionHandlers = Pick<
+  SessionOptions,
+  'describe' | 'onAssignments' | 'onStream' | 'onConnect' | 'onDisconnect'
+>;
 
 export interface IngressSettings {
   /**
@@ -113,6 +117,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onServing: () => ingress?.sync() ?? Promise.resolve(),
     portHolder: holderOfOne,
     onEngineDown: (error) => watcher.lost(error),
+    reach: new Reach({ clock, ...(dataDir === undefined ? {} : { dataDir }) }),
     ...(checkpoint === undefined ? {} : { checkpoint }),
     maxStarts: options.maxStarts ?? defaultStarts,
   });
@@ -137,10 +142,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       tasks.assign(set);
     },
     onStream: (id, taskUID, request) => void stream(id, taskUID, request),
+    onConnect: () => tasks.reached(),
+    onDisconnect: () => tasks.unreached(),
   });
   if (restored !== undefined) {
     endpoints = restored.set.endpoints;
     tasks.restore(restored);
+    // It is due from the last contact on, whether this process has had one or not.
+    if (!told) tasks.unreached();
   }
   const watcher = new EngineWatcher({
     runtime,

@@ -11,9 +11,11 @@ import type { Logger } from '../../kit/log.ts';
 import { RuntimeError, type ContainerExit, type ContainerState, type Runtime } from '../runtime/types.ts';
 import type { PortProblem } from '../network/ingress/ports.ts';
 import type { Checkpoint, CheckpointFile } from './checkpoint.ts';
+import { overdue } from './disconnected.ts';
 import { isServing, isWanted, newEntry, see, startingRecord, viewOf, type Entry } from './entry.ts';
 import { Limiter } from './limiter.ts';
 import { plan } from './plan.ts';
+import type { Reach } from './reach.ts';
 import { furthest, type TaskRecord } from './record.ts';
 import { execute, inspect, say, type StepDeps, type TaskNetworks } from './steps.ts';
 import { withPublished } from './published.ts';
@@ -34,6 +36,8 @@ export interface TasksOptions {
   /** The engine did not answer. */
   readonly onEngineDown: (error: RuntimeError) => void;
   readonly checkpoint?: CheckpointFile;
+  /** For how long no server has been reached; tasks that ask for it are stopped then. */
+  readonly reach?: Reach;
   /** Creates and starts at a time. */
   readonly maxStarts: number;
 }
@@ -60,6 +64,7 @@ export class Tasks {
   #engineUp = false;
   #closed = false;
   #problems: readonly PortProblem[] = [];
+  #cancelStops = (): void => undefined;
   readonly #unreported = new Set<Entry>();
   #flushing: NodeJS.Immediate | undefined;
 
@@ -77,6 +82,28 @@ export class Tasks {
   /** Goes on from the last checkpoint: call before anything else. */
   restore({ set, records }: Checkpoint): void {
     this.#assign(set, new Map(Object.entries(records)));
+  }
+
+  /** A session with a server began. */
+  reached(): void {
+    this.#options.reach?.found();
+    this.#options.reach?.keep(() => [...this.#entries.values()].some(stopsAlone));
+    this.#cancelStops();
+  }
+
+  /** No server is reached any more: what asks for it is stopped in time. Also to be called when none was yet. */
+  unreached(): void {
+    const { reach, clock, logger } = this.#options;
+    if (reach === undefined || this.#closed) return;
+    reach.lost();
+    this.#cancelStops();
+    const { due, nextMs } = overdue([...this.#entries.values()], reach.outMs);
+    for (const { entry, failing } of due) {
+      logger.warn({ object: objectName(entry) }, failing.message);
+      this.#remember(entry, { failing });
+      this.#wake(entry);
+    }
+    if (nextMs !== undefined) this.#cancelStops = clock.after(nextMs, () => this.unreached());
   }
 
   /** Takes the whole set of a server. Tasks that are not in it lose their containers. */
@@ -183,6 +210,8 @@ export class Tasks {
   /** Stops deciding; containers run on. Steps under way are left to end by themselves. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#cancelStops();
+    this.#options.reach?.close();
     for (const entry of this.#entries.values()) {
       entry.cancelTimer?.();
       entry.abort?.abort(new Error('the agent ends'));
@@ -341,6 +370,8 @@ export class Tasks {
     }));
   }
 }
+
+const stopsAlone = ({ task }: Entry): boolean => task?.spec.stopOnClientAfter !== undefined;
 
 function objectName({ task, uid }: Entry): string {
   return task === undefined ? `Task/${uid}` : `Task/${task.metadata.namespace ?? ''}/${task.metadata.name}`;

@@ -16,7 +16,11 @@ export type Verdict =
   | { readonly kind: 'gaveUp'; readonly restarts: number };
 
 /** Ends that say nothing about the container: something from outside stopped or removed it. */
-const fromOutside: ReadonlySet<string | undefined> = new Set(['ContainerLost', 'StoppedOutside']);
+const fromOutside: ReadonlySet<string | undefined> = new Set([
+  'ContainerLost',
+  'StoppedOutside',
+  'Disconnected',
+]);
 
 /**
  * Says what follows a task that ended without having been told to. The first restart is at once, each further
