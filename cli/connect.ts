@@ -29,6 +29,7 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
     token: context.token,
     userAgent: 'orc',
     requestTimeoutMs,
+    onWarning: onceEach((text) => note(io, `warning: ${text}`)),
     onRequest: flags.verbose ? (method, path) => note(io, `${method} ${path}`) : undefined,
   });
   return {
@@ -36,6 +37,16 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
     namespace: flags.namespace ?? context.namespace ?? 'default',
     contextName: context.name,
     endpoint: endpoints[0] ?? '',
+  };
+}
+
+/** A command that asks often is warned of one thing once. Ages in a text do not make it another. */
+function onceEach(tell: (text: string) => void): (text: string) => void {
+  const told = new Set<string>();
+  return (text) => {
+    const kind = text.replace(/\d+/g, '#');
+    if (!told.has(kind)) tell(text);
+    told.add(kind);
   };
 }
 

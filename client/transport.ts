@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { isApiError } from '../kit/errors.ts';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, systemClock, type Clock } from '../kit/clock.ts';
+import { warningsOf } from './warnings.ts';
 import { connectionError, ConnectionError, errorOfBody } from './errors.ts';
 
 /** PEM texts. The server is always verified against `ca`, and by name. */
@@ -24,6 +25,8 @@ export interface TransportOptions {
   readonly requestTimeoutMs?: number | undefined;
   /** Told of each request before it is sent: its method and path. */
   readonly onRequest?: ((method: string, path: string) => void) | undefined;
+  /** Told of what a server warns of, e.g. that an answer is not of now. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -199,7 +202,10 @@ export class Transport {
           cancel();
         });
       });
-      request.once('response', resolve);
+      request.once('response', (response) => {
+        for (const text of warningsOf(response.headers)) this.#options.onWarning?.(text);
+        resolve(response);
+      });
       request.once('error', (error) => {
         sent.reused = request.reusedSocket;
         reject(signal?.aborted ? (signal.reason as Error) : connectionError(endpoint, error, connected));

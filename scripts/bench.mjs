@@ -18,7 +18,7 @@ checkNode();
 ensureNodeModules();
 ensurePrograms([
   'etcd',
-  ...(name === 'converge' || name === 'memory' ? ['dockerd', 'nft', 'iptables', 'ip', 'busybox'] : []),
+  ...(['converge', 'memory', 'heal'].includes(name) ? ['dockerd', 'nft', 'iptables', 'ip', 'busybox'] : []),
 ]);
 
 const dir = join(root, '.orc', `bench-${process.pid}`);

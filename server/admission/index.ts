@@ -48,7 +48,9 @@ export function admitDelete(def: AnyKindDef, live: Obj): void {
   if (def.kind === 'Namespace' && protectedNamespaces.includes(live.metadata.name)) {
     throw forbidden(def, live.metadata.name, 'this namespace may not be deleted');
   }
-  if (def.readOnly.includes('delete')) {
+  // What an owner left behind (`orphan`) is nobody's: it can be cleared away.
+  const isOwned = (live.metadata.ownerReferences ?? []).length > 0;
+  if (def.readOnly.includes('delete') && (isOwned || !def.namespaced)) {
     throw forbidden(
       def,
       live.metadata.name,
