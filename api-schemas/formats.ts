@@ -55,6 +55,10 @@ export const formats = {
     /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/,
     'a time like 2030-01-02T15:04:05Z',
   ),
+  'label-key': matching(
+    /^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/,
+    'a name like `gpu` or `example.com/gpu`',
+  ),
   'dns-label': matching(
     dnsLabel,
     'a DNS label: at most 63 of a-z, 0-9 and `-`, beginning and ending with a letter or digit',

@@ -9,12 +9,28 @@ const spec = obj(
       ['active', 'pause', 'drain'],
       { default: 'active' },
     ),
+    taints: list(
+      'Keep tasks away that do not tolerate them.',
+      obj(
+        'One taint.',
+        {
+          key: str('Its name, like a label’s.', { format: 'label-key' }),
+          value: str('Compared by tolerations with `operator: Equal`.'),
+          effect: oneOf(
+            '`NoSchedule`: no new tasks; `PreferNoSchedule`: only where nothing else fits; `NoExecute`: running ones leave, too.',
+            ['NoSchedule', 'PreferNoSchedule', 'NoExecute'],
+          ),
+        },
+        { title: 'Taint', required: ['key', 'effect'] },
+      ),
+      { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['key', 'effect'] },
+    ),
   },
   {
     title: 'NodeSpec',
     default: {},
     'x-orc-instead': { unschedulable: 'availability', cordon: 'availability', drain: 'availability' },
-    'x-orc-later': { taints: 'taints; use labels and constraints', role: 'changing the role of a node' },
+    'x-orc-later': { role: 'changing the role of a node' },
   },
 );
 

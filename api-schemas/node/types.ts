@@ -16,6 +16,18 @@ export interface Node extends Obj {
 export interface NodeSpec {
   /** `pause` takes no new tasks (cordon); `drain` also moves its tasks elsewhere. */
   readonly availability?: 'active' | 'pause' | 'drain';
+  /** Keep tasks away that do not tolerate them. */
+  readonly taints?: readonly Taint[];
+}
+
+/** One taint. */
+export interface Taint {
+  /** Its name, like a label’s. */
+  readonly key: string;
+  /** Compared by tolerations with `operator: Equal`. */
+  readonly value?: string;
+  /** `NoSchedule`: no new tasks; `PreferNoSchedule`: only where nothing else fits; `NoExecute`: running ones leave, too. */
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
 
 /** What the node is. Written from its session. */

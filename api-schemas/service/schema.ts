@@ -29,6 +29,19 @@ const placement = obj(
       'Platforms the image runs on, `os/arch` each; any when absent.',
       str('A platform.', { format: 'platform' }),
     ),
+    tolerations: list(
+      'Taints of nodes that the tasks put up with.',
+      obj(
+        'One toleration.',
+        {
+          key: str('Key of the taint; any when absent (with `operator: Exists`).', { format: 'label-key' }),
+          operator: oneOf('`Exists`: whatever the value is.', ['Equal', 'Exists'], { default: 'Equal' }),
+          value: str('Value of the taint.'),
+          effect: oneOf('Any when absent.', ['NoSchedule', 'PreferNoSchedule', 'NoExecute']),
+        },
+        { title: 'Toleration' },
+      ),
+    ),
     maxReplicasPerNode: int('Most tasks of the service on one node; 0: no limit.', 0, 1_000_000, {
       default: 0,
     }),

@@ -64,8 +64,22 @@ export interface Placement {
   }[];
   /** Platforms the image runs on, `os/arch` each; any when absent. */
   readonly platforms?: readonly string[];
+  /** Taints of nodes that the tasks put up with. */
+  readonly tolerations?: readonly Toleration[];
   /** Most tasks of the service on one node; 0: no limit. */
   readonly maxReplicasPerNode?: number;
+}
+
+/** One toleration. */
+export interface Toleration {
+  /** Key of the taint; any when absent (with `operator: Exists`). */
+  readonly key?: string;
+  /** `Exists`: whatever the value is. */
+  readonly operator?: 'Equal' | 'Exists';
+  /** Value of the taint. */
+  readonly value?: string;
+  /** Any when absent. */
+  readonly effect?: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
 
 /** When a task that ended is replaced. */

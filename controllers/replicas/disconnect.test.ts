@@ -67,6 +67,14 @@ describe('what a service wants of a node that is out of reach', () => {
   });
 });
 
+test('a task leaves a node whose taint expels it, and stays where new ones only keep away', () => {
+  const service = aService({ replicas: 1 });
+  const tainted = (effect: 'NoSchedule' | 'NoExecute') =>
+    nodeMap(aNode('n1', { taints: [{ key: 'gpu', effect }] }), aNode('n2'));
+  expect(steps(service, [aTask(service, { nodeName: 'n1' })], tainted('NoSchedule'))).toEqual([]);
+  expect(steps(service, [aTask(service, { nodeName: 'n1' })], tainted('NoExecute'))).toEqual(['create 1']);
+});
+
 describe('a singleton', () => {
   const service = aService({ singleton: true });
   const task = (wish: Parameters<typeof aTask>[1]): Task =>

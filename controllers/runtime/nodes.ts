@@ -28,6 +28,7 @@ const fingerprint = (node: Node): string =>
   JSON.stringify([
     node.metadata.uid,
     availabilityOf(node),
+    node.spec.taints,
     isDeleting(node),
     node.metadata.labels,
     isNodeReady(node),

@@ -98,6 +98,7 @@ export const aCondition = (
 export interface NodeWish {
   readonly labels?: Readonly<Record<string, string>>;
   readonly availability?: NodeSpec['availability'];
+  readonly taints?: NodeSpec['taints'];
   readonly ready?: boolean;
   readonly lost?: boolean;
   readonly status?: NodeStatus;
@@ -107,7 +108,10 @@ export const aNode = (name: string, wish: NodeWish = {}): Node => ({
   apiVersion,
   kind: 'Node',
   metadata: { name, uid: `uid-${name}`, ...(wish.labels === undefined ? {} : { labels: wish.labels }) },
-  spec: wish.availability === undefined ? {} : { availability: wish.availability },
+  spec: {
+    ...(wish.availability === undefined ? {} : { availability: wish.availability }),
+    ...(wish.taints === undefined ? {} : { taints: wish.taints }),
+  },
   status: {
     hostname: name,
     role: 'worker',

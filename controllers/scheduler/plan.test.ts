@@ -42,6 +42,26 @@ describe('the scheduler', () => {
     expect(place({ nodes: nodes('a', 'b', 'c'), pending: 5 })).toEqual(['a', 'b', 'c', 'a', 'b']);
   });
 
+  test('keeps away from taints that are not tolerated, and from disliked nodes while it can', () => {
+    const gpu = (effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute') =>
+      aNode('b', { taints: [{ key: 'gpu', value: 'yes', effect }] });
+    const [a] = nodes('a');
+    const all = (effect: Parameters<typeof gpu>[0]) => [...(a === undefined ? [] : [a]), gpu(effect)];
+    expect(place({ nodes: all('NoSchedule'), pending: 2 })).toEqual(['a', 'a']);
+    expect(place({ nodes: all('PreferNoSchedule'), pending: 2 })).toEqual(['a', 'a']);
+    expect(place({ nodes: [gpu('PreferNoSchedule')], pending: 1 })).toEqual(['b']);
+    expect(place({ nodes: [gpu('NoExecute')], pending: 1 })).toEqual([
+      'no node fits: b: taint gpu=yes:NoExecute is not tolerated',
+    ]);
+    const tolerating = (toleration: object) =>
+      place({ spec: { placement: { tolerations: [toleration] } }, nodes: all('NoSchedule'), pending: 2 });
+    expect(tolerating({ key: 'gpu', value: 'yes' })).toEqual(['a', 'b']);
+    expect(tolerating({ key: 'gpu', operator: 'Exists' })).toEqual(['a', 'b']);
+    expect(tolerating({ operator: 'Exists', effect: 'NoSchedule' })).toEqual(['a', 'b']);
+    expect(tolerating({ key: 'gpu', value: 'no' })).toEqual(['a', 'a']);
+    expect(tolerating({ key: 'gpu', operator: 'Exists', effect: 'NoExecute' })).toEqual(['a', 'a']);
+  });
+
   test('fills up where the service has fewest, then where there are fewest at all', () => {
     const other = aService({}, { name: 'other' });
     const tasks = (service: Service) => [...on(service, 'a', 2), ...on(other, 'b', 3)];

@@ -1,6 +1,13 @@
 import type { Node, Revision, Service, Task } from '../../api-schemas/index.ts';
 import { byRun } from '../runtime/tasks.ts';
-import { availabilityRefusal, placementRefusal, wishOf, type Wish } from '../runtime/placement/fit.ts';
+import {
+  availabilityRefusal,
+  placementRefusal,
+  taintRefusal,
+  untolerated,
+  wishOf,
+  type Wish,
+} from '../runtime/placement/fit.ts';
 import { policyOf } from '../runtime/policy.ts';
 import { occupy, revisionKey, roomRefusal, seatsOf, serviceKey, type Seat } from './cluster.ts';
 import { demandOf, type Demand } from './demand.ts';
@@ -60,7 +67,7 @@ function placeBatch(batch: readonly Task[], seats: readonly Seat[], observed: Ob
     seats.filter((seat) => staticRefusal(wish, seat.node) === undefined),
     (placement?.preferences ?? []).map((preference) => preference.spread),
     (seat) => seat.ofService.get(service_) ?? 0,
-    better(service_, failing),
+    better(service_, failing, wish),
   );
 
   const steps: Step[] = [];
@@ -85,18 +92,22 @@ function placeBatch(batch: readonly Task[], seats: readonly Seat[], observed: Ob
 const bySlotThenRun = (a: Task, b: Task): number => (a.spec.slot ?? 0) - (b.spec.slot ?? 0) || byRun(a, b);
 
 const staticRefusal = (wish: Wish, node: Node, texts?: readonly string[]): string | undefined =>
-  availabilityRefusal(node) ?? placementRefusal(wish, node, texts);
+  availabilityRefusal(node) ?? placementRefusal(wish, node, texts) ?? taintRefusal(wish, node);
 
-/** Not where the service keeps failing, then fewest of the service, then fewest of all, then by name. */
+/** Not where the service keeps failing, nor where it is not liked, then fewest of the service, then fewest of all, then by name. */
 const better =
-  (service: string, failing: ReadonlySet<string>) =>
+  (service: string, failing: ReadonlySet<string>, wish: Wish) =>
   (a: Seat, b: Seat): boolean => {
     const order =
       Number(failing.has(a.name)) - Number(failing.has(b.name)) ||
+      Number(isDisliked(wish, a)) - Number(isDisliked(wish, b)) ||
       (a.ofService.get(service) ?? 0) - (b.ofService.get(service) ?? 0) ||
       a.tasks - b.tasks;
     return order < 0 || (order === 0 && a.name < b.name);
   };
+
+const isDisliked = (wish: Wish, { node }: Seat): boolean =>
+  (node.spec.taints ?? []).length > 0 && untolerated(wish, node, 'PreferNoSchedule') !== undefined;
 
 const refusals = (
   seats: readonly Seat[],

@@ -4,6 +4,8 @@ import {
   type Constraint,
   type Node,
   type Placement,
+  type Taint,
+  type Toleration,
 } from '../../../api-schemas/index.ts';
 import { availabilityOf, isLost, isNodeReady, notReadyReason } from '../nodes.ts';
 import { isDeleting } from '../names.ts';
@@ -13,6 +15,7 @@ export interface Wish {
   readonly constraints: readonly Constraint[];
   /** `os/arch` each; any when empty. */
   readonly platforms: readonly string[];
+  readonly tolerations: readonly Toleration[];
 }
 
 const wishes = new WeakMap<Placement, Wish>();
@@ -24,12 +27,14 @@ export function wishOf(placement: Placement | undefined, platform: string | unde
   return {
     constraints: base?.constraints ?? [],
     platforms: platform === undefined ? (base?.platforms ?? []) : [platform],
+    tolerations: base?.tolerations ?? [],
   };
 }
 
 const readWish = (placement: Placement): Wish => ({
   constraints: (placement.constraints ?? []).map(parseConstraint),
   platforms: placement.platforms ?? [],
+  tolerations: placement.tolerations ?? [],
 });
 
 /** Returns why tasks with this wish may not be on the node at all; undefined when they may. */
@@ -39,6 +44,8 @@ export function placementRefusal(wish: Wish, node: Node, texts?: readonly string
     const has = platform === undefined ? 'an unknown platform' : `${platform.os}/${platform.arch}`;
     return `platform is ${has}, not ${wish.platforms.join(' or ')}`;
   }
+  const expelled = untolerated(wish, node, 'NoExecute');
+  if (expelled !== undefined) return taintText(expelled);
   const failed = wish.constraints.findIndex((constraint) => !matchesConstraint(constraint, node));
   if (failed < 0) return undefined;
   return `constraint \`${texts?.[failed] ?? textOf(wish.constraints[failed])}\` is not met`;
@@ -48,6 +55,29 @@ const textOf = (constraint: Constraint | undefined): string =>
   constraint === undefined
     ? ''
     : [constraint.key, constraint.operator, constraint.values.join(', ')].join(' ').trim();
+
+type Effect = Taint['effect'];
+
+/** The first taint of that effect that the wish does not put up with. (Kubernetes' rules.) */
+export const untolerated = ({ tolerations }: Wish, node: Node, effect: Effect): Taint | undefined =>
+  node.spec.taints?.find(
+    (taint) => taint.effect === effect && !tolerations.some((one) => tolerates(one, taint)),
+  );
+
+function tolerates({ key, operator = 'Equal', value = '', effect }: Toleration, taint: Taint): boolean {
+  if (effect !== undefined && effect !== taint.effect) return false;
+  if (key === undefined) return operator === 'Exists';
+  return key === taint.key && (operator === 'Exists' || value === (taint.value ?? ''));
+}
+
+const taintText = ({ key, value, effect }: Taint): string =>
+  `taint ${key}${value === undefined ? '' : `=${value}`}:${effect} is not tolerated`;
+
+/** Returns why new tasks of the wish may not go to the node, although those that run there may stay. */
+export function taintRefusal(wish: Wish, node: Node): string | undefined {
+  const taint = untolerated(wish, node, 'NoSchedule');
+  return taint === undefined ? undefined : taintText(taint);
+}
 
 /** Returns why the node takes no new tasks now; undefined when it does. */
 export function availabilityRefusal(node: Node): string | undefined {

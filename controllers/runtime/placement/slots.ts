@@ -2,7 +2,7 @@ import type { Node, Task } from '../../../api-schemas/index.ts';
 import { isLeaving, isLost } from '../nodes.ts';
 import type { Policy } from '../policy.ts';
 import { isLive } from '../tasks.ts';
-import { availabilityRefusal, placementRefusal, wishOf } from './fit.ts';
+import { availabilityRefusal, placementRefusal, taintRefusal, wishOf } from './fit.ts';
 
 /** Whether a task of the service may stay on the node. */
 export const mayStay = (policy: Policy, node: Node): boolean =>
@@ -22,7 +22,11 @@ export function globalSlots(
   const wish = wishOf(policy.spec.placement, policy.template.platform);
   return [...nodes.values()]
     .filter((node) => !isLost(node) && !isLeaving(node))
-    .filter((node) => occupied.has(node.metadata.name) || availabilityRefusal(node) === undefined)
+    .filter(
+      (node) =>
+        occupied.has(node.metadata.name) ||
+        (availabilityRefusal(node) ?? taintRefusal(wish, node)) === undefined,
+    )
     .filter((node) => placementRefusal(wish, node) === undefined)
     .map((node) => node.metadata.name)
     .sort();
