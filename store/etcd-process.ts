@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../kit/clock.ts';
 
 /** What a later process needs to find an etcd again that outlived us. */
 export interface EtcdRecord {
@@ -87,4 +89,35 @@ export function adoptEtcd(record: EtcdRecord, pollMs = 100): EtcdProcess {
     if (alive()) process.kill(pid, signal);
   };
   return { pid, startTime, adopted: true, ended, kill };
+}
+
+/** Ends it, with SIGKILL when it takes longer than 5 s. */
+export async function endEtcd(etcd: EtcdProcess, clock: Clock): Promise<void> {
+  etcd.kill('SIGTERM');
+  const cancel = clock.after(5000, () => etcd.kill('SIGKILL'));
+  await etcd.ended;
+  cancel();
+}
+
+const recordOf = (dataDir: string): string => join(dataDir, 'etcd.json');
+
+/** What was noted of the etcd that runs on `dataDir`, or did. */
+export function readRecord(dataDir: string): EtcdRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(recordOf(dataDir), 'utf8')) as EtcdRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeRecord(dataDir: string, record: EtcdRecord): void {
+  const file = recordOf(dataDir);
+  writeFileSync(`${file}.new`, JSON.stringify(record), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+/** Ends an etcd that an earlier process of ours left running on `dataDir`. */
+export async function endLeftOver(dataDir: string, clock: Clock): Promise<void> {
+  const record = readRecord(dataDir);
+  if (record !== undefined && isAlive(record)) await endEtcd(adoptEtcd(record), clock);
 }

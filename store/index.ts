@@ -13,7 +13,13 @@ export {
   type SupervisorOptions,
 } from './supervisor.ts';
 export type { Bootstrap, EtcdTls, MemberOptions } from './etcd-args.ts';
-export { listMembers, memberStatus, type Member, type MemberCalls, type MemberStatus } from './member-status.ts';
+export {
+  listMembers,
+  memberStatus,
+  type Member,
+  type MemberCalls,
+  type MemberStatus,
+} from './member-status.ts';
 export {
   addLearner,
   announcePeerUrl,
@@ -27,3 +33,6 @@ export {
   type Promoted,
   type Removed,
 } from './members.ts';
+export { backup, verifyBackup, type BackupOptions } from './backup.ts';
+export { BackupError, type BackupHeader, type BackupSummary } from './backup-format.ts';
+export { restoreEtcd, type RestoreOptions } from './restore.ts';

@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import { silentLogger } from '../kit/log.ts';
+import type { Bootstrap, MemberOptions } from './etcd-args.ts';
 import { isSupported } from './etcd-binary.ts';
 import { openStore } from './open.ts';
+import { freePorts } from './ports.ts';
 import { superviseEtcd, type EtcdSupervisor, type SupervisorOptions } from './supervisor.ts';
 
 const dirs: string[] = [];
@@ -29,7 +31,10 @@ const until = async (done: () => boolean): Promise<void> => {
 };
 
 /** A supervisor in a process of its own, which is killed: its etcd runs on with nobody to look after it. */
-async function orphanedEtcd(dataDir: string): Promise<{ pid: number; endpoints: string[] }> {
+async function orphanedEtcd(
+  dataDir: string,
+  more: Partial<SupervisorOptions> = {},
+): Promise<{ pid: number; endpoints: string[] }> {
   // Inside the project, so that its packages are found.
   const program = join(process.cwd(), 'node_modules', '.cache', `orc-supervisor-${process.pid}.mjs`);
   await build({
@@ -37,7 +42,7 @@ async function orphanedEtcd(dataDir: string): Promise<{ pid: number; endpoints: 
       contents: `
         import { superviseEtcd } from './store/supervisor.ts';
         const logger = { info() {}, error() {} };
-        const supervisor = await superviseEtcd({ dataDir: ${JSON.stringify(dataDir)}, logger });
+        const supervisor = await superviseEtcd({ ...${JSON.stringify({ ...more, dataDir })}, logger });
         const { pid } = supervisor.health();
         console.log(JSON.stringify({ pid, endpoints: supervisor.endpoints }));
       `,
@@ -121,6 +126,28 @@ describe('the etcd supervisor', () => {
     process.kill(orphan.pid, 'SIGKILL');
     await until(() => second.health().restarts === 1 && second.health().state === 'running');
     expect(second.health().pid).not.toBe(orphan.pid);
+  });
+
+  test('adopts a member of a cluster, however it is told to begin', async () => {
+    const dataDir = newDir();
+    const [port = 0] = await freePorts(1);
+    const url = `http://127.0.0.1:${port}`;
+    const member = (bootstrap: Bootstrap): { readonly member: MemberOptions } => ({
+      member: {
+        name: 'n1',
+        peerUrl: { listen: url, advertise: url },
+        bootstrap,
+        heartbeatMs: 75,
+        electionMs: 750,
+      },
+    });
+    await expect(supervise(dataDir, member({ kind: 'force-new' }))).rejects.toThrow(
+      /no etcd data in .* restore a backup instead/,
+    );
+    const orphan = await orphanedEtcd(dataDir, member({ kind: 'new' }));
+    const second = await supervise(dataDir, member({ kind: 'join', initialCluster: 'not read' }));
+    expect(second.adopted).toBe(true);
+    expect(second.health().pid).toBe(orphan.pid);
   });
 
   test('does not adopt another process that has the recorded pid', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID, X509Certificate } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, systemClock, type Clock } from '../kit/clock.ts';
@@ -10,7 +10,17 @@ import { clientUrl, etcdArgs, sameSettings, type EtcdTls, type MemberOptions } f
 import { checkEtcd } from './etcd-binary.ts';
 import { forgetForced, hasData, noteForced, wasForced } from './etcd-data.ts';
 import { causeOf, lastLines, rotate, sizeOfLog, wasRemoved } from './etcd-log.ts';
-import { adoptEtcd, isAlive, startEtcd, type EtcdProcess, type EtcdRecord } from './etcd-process.ts';
+import {
+  adoptEtcd,
+  endEtcd,
+  endLeftOver,
+  isAlive,
+  readRecord,
+  startEtcd,
+  writeRecord,
+  type EtcdProcess,
+  type EtcdRecord,
+} from './etcd-process.ts';
 import { isReady } from './etcd-ready.ts';
 import { freePorts, isFree } from './ports.ts';
 
@@ -88,7 +98,6 @@ class Supervisor implements EtcdSupervisor {
   readonly #version: string;
   readonly #clock: Clock;
   readonly #logFile: string;
-  readonly #recordFile: string;
   readonly #stopping = new AbortController();
   readonly #clusterToken = randomUUID();
   #state: SupervisorHealth['state'] = 'starting';
@@ -107,7 +116,6 @@ class Supervisor implements EtcdSupervisor {
     this.#version = version;
     this.#clock = options.clock ?? systemClock;
     this.#logFile = join(options.dataDir, 'etcd.log');
-    this.#recordFile = join(options.dataDir, 'etcd.json');
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
     chmodSync(options.dataDir, 0o700);
   }
@@ -119,7 +127,7 @@ class Supervisor implements EtcdSupervisor {
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       await this.#force();
-      const record = this.#readRecord();
+      const record = readRecord(this.#options.dataDir);
       const process = (record && (await this.#adopt(record))) ?? (await this.#firstStart(record));
       this.#loop = this.#watchOver(process);
     } finally {
@@ -144,11 +152,10 @@ class Supervisor implements EtcdSupervisor {
     }
     if (!hasData(dataDir))
       throw new Error(`There is no etcd data in ${dataDir} to make a cluster of: restore a backup instead`);
-    const record = this.#readRecord();
-    if (record !== undefined && isAlive(record)) await end(adoptEtcd(record), this.#clock);
+    await endLeftOver(dataDir, this.#clock);
     logger.warn({ member: member.name }, 'the data is made a cluster of this member alone');
-    const process = await this.#firstStart(record, ['--force-new-cluster']);
-    await end(process, this.#clock);
+    const process = await this.#firstStart(readRecord(dataDir), ['--force-new-cluster']);
+    await endEtcd(process, this.#clock);
     this.endpoints = [];
     noteForced(dataDir);
   }
@@ -176,7 +183,7 @@ class Supervisor implements EtcdSupervisor {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('etcd is being stopped'));
     const process = this.#process;
-    if (process !== undefined) await end(process, this.#clock);
+    if (process !== undefined) await endEtcd(process, this.#clock);
     await this.#loop;
     this.#state = 'stopped';
   }
@@ -187,7 +194,7 @@ class Supervisor implements EtcdSupervisor {
     if (!sameSettings(record.args, this.#args(record)) || !(await this.#answers(process, record))) {
       this.#stopping.signal.throwIfAborted();
       this.#options.logger.info({ pid: record.pid }, 'etcd runs with other settings: it is started anew');
-      await end(process, this.#clock);
+      await endEtcd(process, this.#clock);
       return undefined;
     }
     this.#options.logger.info({ pid: record.pid }, 'etcd is still running and is adopted');
@@ -222,17 +229,17 @@ class Supervisor implements EtcdSupervisor {
     const process = await startEtcd(this.#binary, args, { cwd: dataDir, logFile: this.#logFile });
     this.#process = process;
     try {
-      this.#writeRecord({ pid: process.pid, startTime: process.startTime, ...ports, args });
+      writeRecord(dataDir, { pid: process.pid, startTime: process.startTime, ...ports, args });
     } catch (error) {
       // One that is not on record would be started a second time.
-      await end(process, this.#clock);
+      await endEtcd(process, this.#clock);
       throw error;
     }
     if (await this.#answers(process, ports)) {
       this.#running(process, ports);
       return process;
     }
-    await end(process, this.#clock);
+    await endEtcd(process, this.#clock);
     this.#noteEnd(await process.ended);
     if (wasRemoved(this.#logFile, this.#logStart)) this.#state = 'removed';
     return undefined;
@@ -263,7 +270,7 @@ class Supervisor implements EtcdSupervisor {
       await sleep(this.#clock, wait, stopping).catch(() => undefined);
       if (stopping.aborted) return;
       this.#restarts++;
-      process = await this.#start(this.#readRecord()).catch((error: unknown) => {
+      process = await this.#start(readRecord(this.#options.dataDir)).catch((error: unknown) => {
         this.#lastExit = this.#cause = messageOf(error);
         return undefined;
       });
@@ -312,7 +319,7 @@ class Supervisor implements EtcdSupervisor {
     const { logger, member } = this.#options;
     return isReady(process, {
       endpoints: [this.#endpoint(clientPort)],
-      ...this.#clientTls(),
+      ...tlsFiles(this.#options.tls),
       clientPort,
       isMember: member !== undefined,
       logFile: this.#logFile,
@@ -320,15 +327,6 @@ class Supervisor implements EtcdSupervisor {
       clock: this.#clock,
       stopping: this.#stopping.signal,
     });
-  }
-
-  #clientTls(): Pick<ConnectOptions, 'tls'> {
-    const { tls } = this.#options;
-    if (tls === undefined) return {};
-    const { certFile, keyFile } = tls.client ?? tls;
-    return {
-      tls: { ca: readFileSync(tls.caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) },
-    };
   }
 
   #endpoint(clientPort: number): string {
@@ -364,30 +362,19 @@ class Supervisor implements EtcdSupervisor {
   #maxLogBytes(): number {
     return this.#options.maxLogBytes ?? 10 * 1024 * 1024;
   }
+}
 
-  #readRecord(): EtcdRecord | undefined {
-    try {
-      return JSON.parse(readFileSync(this.#recordFile, 'utf8')) as EtcdRecord;
-    } catch {
-      return undefined;
-    }
-  }
-
-  #writeRecord(record: EtcdRecord): void {
-    writeFileSync(`${this.#recordFile}.new`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${this.#recordFile}.new`, this.#recordFile);
-  }
+/** How the supervisor itself, and a restore, ask an etcd of ours. */
+export function tlsFiles(tls: EtcdTls | undefined): Pick<ConnectOptions, 'tls'> {
+  if (tls === undefined) return {};
+  const { certFile, keyFile } = tls.client ?? tls;
+  return {
+    tls: { ca: readFileSync(tls.caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) },
+  };
 }
 
 /** The name that the members' certificates share. */
 function commonNameOf(certFile: string): string | undefined {
   const { subject } = new X509Certificate(readFileSync(certFile));
   return /^CN=(.*)$/m.exec(subject)?.[1];
-}
-
-async function end(process: EtcdProcess, clock: Clock): Promise<void> {
-  process.kill('SIGTERM');
-  const cancel = clock.after(5000, () => process.kill('SIGKILL'));
-  await process.ended;
-  cancel();
 }

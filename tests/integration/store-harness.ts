@@ -15,6 +15,7 @@ import {
   type EtcdSupervisor,
   type MemberOptions,
   type Store,
+  type SupervisorOptions,
 } from '../../store/index.ts';
 import { Connection } from '../../store/connection.ts';
 import { isFree } from '../../store/ports.ts';
@@ -37,6 +38,10 @@ export interface Machines {
   readonly dir: string;
   machine(name: string): Promise<Machine>;
   member(machine: Machine, bootstrap: Bootstrap): MemberOptions;
+  /** Of its supervisor. */
+  options(machine: Machine): SupervisorOptions;
+  /** Runs its etcd alone, as before there was a cluster. */
+  runAlone(machine: Machine): Promise<EtcdSupervisor>;
   /** Runs its etcd as a member; resolves when that answers. */
   run(machine: Machine, bootstrap?: Bootstrap): Promise<EtcdSupervisor>;
   connect(machine: Machine): Connection;
@@ -106,18 +111,18 @@ export function startMachines(): Machines {
     electionMs: 750,
   });
 
+  const options = (of: Machine): SupervisorOptions => ({
+    dataDir: join(of.dataDir, 'etcd'),
+    logger: silentLogger,
+    tls: {
+      caFile: of.pki.ca.certFile,
+      certFile: of.pki.etcd.certFile,
+      keyFile: of.pki.etcd.keyFile,
+      client: { ...of.client, hostname: clientHostname },
+    },
+  });
   const run = async (of: Machine, bootstrap: Bootstrap = { kind: 'new' }): Promise<EtcdSupervisor> => {
-    of.etcd = await superviseEtcd({
-      dataDir: join(of.dataDir, 'etcd'),
-      logger: silentLogger,
-      member: member(of, bootstrap),
-      tls: {
-        caFile: of.pki.ca.certFile,
-        certFile: of.pki.etcd.certFile,
-        keyFile: of.pki.etcd.keyFile,
-        client: { ...of.client, hostname: clientHostname },
-      },
-    });
+    of.etcd = await superviseEtcd({ ...options(of), member: member(of, bootstrap) });
     return of.etcd;
   };
 
@@ -132,6 +137,8 @@ export function startMachines(): Machines {
     dir,
     machine,
     member,
+    options,
+    runAlone: async (of) => (of.etcd = await superviseEtcd(options(of))),
     run,
     connect,
     open: async (of) => {
