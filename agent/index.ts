@@ -137,6 +137,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const session = options.connect({
     describe: node,
     onAssignments(set) {
+      tasks.reached();
       endpoints = set.endpoints;
       told = true;
       tasks.assign(set);

@@ -58,7 +58,7 @@ export function see(entry: Entry, seen: ContainerState | null): void {
     entry.record = { ...entry.record, containerID: seen.id };
 }
 
-export function viewOf(entry: Entry, now: number): TaskView {
+export function viewOf(entry: Entry, now: number, outMs: number): TaskView {
   const { task, container, record } = entry;
   return {
     ...(task === undefined ? {} : { task }),
@@ -67,6 +67,7 @@ export function viewOf(entry: Entry, now: number): TaskView {
       container ?? (container === undefined && record.containerID !== undefined ? 'unknown' : 'missing'),
     endedOutside: entry.endedOutside,
     record,
+    outMs,
     now,
   };
 }

@@ -86,9 +86,13 @@ export class Tasks {
 
   /** A session with a server began. */
   reached(): void {
-    this.#options.reach?.found();
-    this.#options.reach?.keep(() => [...this.#entries.values()].some(stopsAlone));
+    const { reach } = this.#options;
+    if (reach === undefined || reach.isReached) return;
+    reach.found();
+    reach.keep(() => [...this.#entries.values()].some(stopsAlone));
     this.#cancelStops();
+    // What ended meanwhile, and is not started again yet, is reported now.
+    for (const entry of this.#entries.values()) if (entry.container?.status === 'exited') this.#wake(entry);
   }
 
   /** No server is reached any more: what asks for it is stopped in time. Also to be called when none was yet. */
@@ -278,7 +282,7 @@ export class Tasks {
       while (this.#engineUp && !this.#closed) {
         entry.again = false;
         if (entry.stale) await inspect(this.#deps, entry);
-        const step = plan(viewOf(entry, this.#options.clock.now()));
+        const step = plan(viewOf(entry, this.#options.clock.now(), this.#options.reach?.outMs ?? 0));
         if (step.kind !== 'wait') await execute(this.#deps, entry, step);
         else if (!entry.again) {
           this.#rest(entry, step.until);

@@ -1,5 +1,6 @@
 import type { Task, TaskState, TaskStatus } from '../../api-schemas/index.ts';
 import type { ContainerState } from '../runtime/types.ts';
+import { afterEndAlone } from './alone.ts';
 import { finished, lost, running } from './outcome.ts';
 import { isBefore, isEnded, type TaskRecord } from './record.ts';
 
@@ -14,6 +15,8 @@ export interface TaskView {
   /** The engine ended the container without our asking: `docker stop`, or its own shutdown. */
   readonly endedOutside?: boolean;
   readonly record: TaskRecord;
+  /** For how long no server has been reached, in ms; 0 while one is. */
+  readonly outMs?: number;
   /** ms since the epoch */
   readonly now: number;
 }
@@ -23,6 +26,8 @@ export type Step =
   /** Network, image, create. */
   | { readonly kind: 'prepare' }
   | { readonly kind: 'start' }
+  /** Start a container again that has ended: only while nobody else can act. */
+  | { readonly kind: 'restart' }
   /** Ask the engine about this one container. */
   | { readonly kind: 'inspect' }
   /** Give up a container that still runs: remember why, then stop. */
@@ -39,7 +44,7 @@ const wait: Step = { kind: 'wait' };
 
 /**
  * Decides the one next step of a task. Pure; called again after each step and each change. A container is started at
- * most once, and a state never goes back.
+ * most once, but for the time without servers, and a state never goes back.
  */
 export function plan(view: TaskView): Step {
   const { task, container, record } = view;
@@ -58,12 +63,15 @@ export function plan(view: TaskView): Step {
       return launch(view, task, container);
     case 'running':
       return run(record, container);
-    case 'exited':
+    case 'exited': {
+      const alone = afterEndAlone(task, container, record, view.outMs ?? 0, view.now);
+      if (alone.kind !== 'report') return alone;
       return report(
         wasStopped(view, container)
           ? finished(container, record, 'Failed', stoppedOutside)
           : finished(container, record),
       );
+    }
   }
 }
 
@@ -132,7 +140,9 @@ function run(record: TaskRecord, container: ContainerState): Step {
       ? wait
       : advance(record, 'Starting', { containerID: container.id, message });
   }
-  return isBefore(record.status.state, 'Running') ? report(running(container, record)) : wait;
+  // Started again by this node alone: its addresses may be others.
+  const isAnother = record.alone !== undefined && container.startedAt !== record.status.startedAt;
+  return isAnother || isBefore(record.status.state, 'Running') ? report(running(container, record)) : wait;
 }
 
 function unhealthy({ healthMessage }: ContainerState): string {

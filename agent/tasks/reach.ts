@@ -37,6 +37,10 @@ export class Reach {
     return this.#lostAt === undefined ? 0 : Math.max(0, this.#now() - this.#lostAt);
   }
 
+  get isReached(): boolean {
+    return this.#lostAt === undefined;
+  }
+
   found(): void {
     this.#lostAt = undefined;
   }

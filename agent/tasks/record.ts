@@ -11,6 +11,8 @@ export interface TaskRecord {
   readonly retry?: { readonly failures: number; readonly at: number };
   /** The engine was asked once more why the container ended. */
   readonly confirmed?: boolean;
+  /** Times that the node started the container again by itself, as no server was reached. */
+  readonly alone?: number;
   /** `gone` was reported. */
   readonly gone?: boolean;
 }

@@ -56,6 +56,8 @@ export async function execute(
       return task === undefined || revision === undefined ? undefined : prepare(deps, entry, task, revision);
     case 'start':
       return container ? start(deps, entry, container.id) : undefined;
+    case 'restart':
+      return container ? restartAlone(deps, entry, container.id) : undefined;
     case 'fail':
       say(deps, entry, 'Warning', step.reason, step.message);
       return remember(entry, { failing: { reason: step.reason, message: step.message } });
@@ -186,6 +188,23 @@ async function start(deps: StepDeps, entry: Entry, id: string): Promise<void> {
     return reject(deps, entry, 'Failed', error.reason, message);
   }
   await inspect(deps, entry);
+}
+
+/** Starts the container again, without anyone to ask; counted first, so that a crash in between delays the next one. */
+async function restartAlone(deps: StepDeps, entry: Entry, id: string): Promise<void> {
+  const alone = (entry.record.alone ?? 0) + 1;
+  deps.remember(entry, { alone });
+  say(
+    deps,
+    entry,
+    'Warning',
+    'RestartedAlone',
+    `started again by the node (${alone}), as no server is reached`,
+  );
+  entry.endedOutside = false;
+  // What was seen of its end is over.
+  entry.container = undefined;
+  await start(deps, entry, id);
 }
 
 function retryLater({ clock, remember, ...deps }: StepDeps, entry: Entry, error: RuntimeError): void {

@@ -24,6 +24,10 @@ const spec = obj(
     stopOnClientAfter: str('The agent stops the container after this long without a server.', {
       format: 'duration',
     }),
+    restartCondition: oneOf(
+      'Which ends the node itself follows with a new start while no server is reached; `any` when absent.',
+      ['any', 'on-failure', 'none'],
+    ),
     restarts: int('Consecutive failures of the slot before this task.', 0, Number.MAX_SAFE_INTEGER),
   },
   { title: 'TaskSpec', required: ['service', 'revision', 'desiredState'] },

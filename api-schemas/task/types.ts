@@ -29,6 +29,8 @@ export interface TaskSpec {
   readonly notBefore?: string;
   /** The agent stops the container after this long without a server. */
   readonly stopOnClientAfter?: string;
+  /** Which ends the node itself follows with a new start while no server is reached; `any` when absent. */
+  readonly restartCondition?: 'any' | 'on-failure' | 'none';
   /** Consecutive failures of the slot before this task. */
   readonly restarts?: number;
 }

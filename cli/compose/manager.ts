@@ -59,21 +59,12 @@ export interface Manager {
 /** Starts a manager; resolves when the API answers. What had been started is stopped again when a part fails. */
 export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
-  const [
-    { ensurePki, etcdClientName, keepPki },
-    { startServer, createRecorder, createTracker },
-    { createGateway },
-    { createCluster },
-    { startControllers },
-    store,
-  ] = await Promise.all([
-    import('../../server/pki/index.ts'),
-    import('../../server/index.ts'),
-    import('../../server/session/index.ts'),
-    import('../../server/cluster/index.ts'),
-    import('../../controllers/index.ts'),
-    import('../../store/index.ts'),
-  ]);
+  const { ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
+  const { startServer, createRecorder, createTracker } = await import('../../server/index.ts');
+  const { createGateway } = await import('../../server/session/index.ts');
+  const { createCluster } = await import('../../server/cluster/index.ts');
+  const { startControllers } = await import('../../controllers/index.ts');
+  const store = await import('../../store/index.ts');
   const closers: Closers = [];
   const close = async (): Promise<void> => {
     for (const step of closers.splice(0).reverse()) {

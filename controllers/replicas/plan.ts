@@ -269,6 +269,7 @@ class Planner {
       run,
       restarts,
       stopOnClientAfter: this.#policy.disconnect.stopOnClientAfter,
+      restartCondition: this.#policy.restart.condition,
       now: this.#in.now,
       ...(notBefore === undefined ? {} : { notBefore }),
     });

@@ -42,6 +42,7 @@ test('a slot that is opened anew by another generation gets a task of another na
       run: 1,
       restarts: 0,
       stopOnClientAfter: undefined,
+      restartCondition: 'any',
       now: testNow,
     }).metadata.name;
   };

@@ -22,6 +22,7 @@ export interface NewTask {
   readonly restarts: number;
   readonly notBefore?: string;
   readonly stopOnClientAfter: string | undefined;
+  readonly restartCondition: 'any' | 'on-failure' | 'none';
   /** RFC 3339. */
   readonly now: string;
 }
@@ -37,6 +38,7 @@ export function newTask({
   restarts,
   notBefore,
   stopOnClientAfter,
+  restartCondition,
   now,
 }: NewTask): Task {
   const { name, namespace = '', uid = '', labels, generation = 1 } = service.metadata;
@@ -67,6 +69,7 @@ export function newTask({
       desiredState: 'Running',
       ...(notBefore === undefined ? {} : { notBefore }),
       ...(stopOnClientAfter === undefined ? {} : { stopOnClientAfter }),
+      ...(restartCondition === 'any' ? {} : { restartCondition }),
       ...(restarts === 0 ? {} : { restarts }),
     },
     status: isGlobal
