@@ -1,5 +1,12 @@
 import { defineCommand } from '../command.ts';
-import { commonOptions, defaultNodeName, loggerOf, nodeNameOption, parseListen, serverOptions } from '../compose/flags.ts';
+import {
+  commonOptions,
+  defaultNodeName,
+  loggerOf,
+  nodeNameOption,
+  parseListen,
+  serverOptions,
+} from '../compose/flags.ts';
 import { checkServerFlags } from '../compose/check.ts';
 import { readClusterFile } from '../compose/cluster-file.ts';
 import { lockDataDir } from '../compose/lock.ts';
