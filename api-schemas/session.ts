@@ -4,6 +4,9 @@
  * The agent dials `GET /session/v1` and says `register`; the server answers `welcome`, then one full set of
  * assignments and after it deltas. Sequence numbers rise by one per assignments frame; an agent that sees a
  * gap closes the session and dials again, which starts with a full set.
+ *
+ * That the agent works it says by a WebSocket ping each `heartbeatMs`. That its process and its machine live, a second
+ * thread says by pings on a WebSocket of its own, `GET /session/v1/alive`, however busy the first one is.
  */
 import type { Endpoints, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
 
@@ -43,7 +46,22 @@ export type StreamRequest =
     };
 
 export type ToAgent =
-  | { readonly type: 'welcome'; readonly server: string; readonly heartbeatMs: number }
+  | {
+      readonly type: 'welcome';
+      readonly server: string;
+      readonly heartbeatMs: number;
+      /** `https://host:port` of all managers; empty when the server does not know them. */
+      readonly servers: readonly string[];
+    }
+  /** The managers have changed. */
+  | { readonly type: 'servers'; readonly servers: readonly string[] }
+  /** Asks the agent to begin a session elsewhere, and only then to end this one (code `moved`). */
+  | {
+      readonly type: 'move';
+      readonly reason: 'Rebalance' | 'ServerStopping';
+      /** Servers to be tried first. */
+      readonly to?: readonly string[];
+    }
   | { readonly type: 'assignments'; readonly seq: number; readonly full: true; readonly set: AssignmentSet }
   | {
       readonly type: 'assignments';
@@ -85,13 +103,26 @@ export type ToServer =
       readonly node: NodeStatus;
       readonly labels?: Readonly<Record<string, string>>;
     }
-  /** Sent every `heartbeatMs`, with `node` only when the node's description changed. */
+  /** The node's description changed. */
   | { readonly type: 'heartbeat'; readonly node?: NodeStatus }
   | {
       readonly type: 'report';
       readonly tasks: readonly TaskReport[];
       readonly events?: readonly TaskEvent[];
     };
+
+/** Close codes of a session's WebSocket. */
+export const sessionClose = {
+  done: 1000,
+  stopping: 1001,
+  frameMissing: 4000,
+  replaced: 4001,
+  /** The agent has a session elsewhere; the reason is that of the `move` it followed. */
+  moved: 4002,
+  badFrame: 4003,
+  nodeRemoved: 4004,
+  heartbeatLost: 4005,
+} as const;
 
 /** First byte of each binary frame on a stream; the numbers are those of Kubernetes' remote command v4/v5. */
 export const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 255 } as const;

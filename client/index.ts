@@ -2,6 +2,7 @@ export * from './types.ts';
 export { Client } from './client.ts';
 export { makeDirectory } from './directory.ts';
 export { ConnectionError, isConnectionError } from './errors.ts';
+export { expiredText } from './expired.ts';
 export type { ExecSession } from './exec.ts';
 export { startInformer, type Informer, type InformerHandlers } from './informer.ts';
 export { isKind, pathOf, type PathRef } from './resources.ts';

@@ -1,30 +1,24 @@
 import { WebSocket } from 'ws';
-import type { TlsIdentity } from '../../client/index.ts';
+import { expiredText, type TlsIdentity } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 
-const handshakeMs = 10_000;
+const defaultHandshakeMs = 10_000;
 
-/** Why the server refused, out of the `Status` it answered with. */
-function refusalOf(code: number, body: string): Error {
-  let message = body.slice(0, 300);
-  try {
-    message = String((JSON.parse(body) as { message?: unknown }).message ?? message);
-  } catch {
-    // Not a Status; the text says it.
-  }
-  return new Error(`the server answered ${String(code)}: ${message}`);
+export interface DialOptions {
+  readonly tls: TlsIdentity;
+  /** Gives a dial up; a socket that is open is no longer its affair. */
+  readonly signal: AbortSignal;
+  /** From the first packet to the answer: a server that is cut off does not refuse. Default 10 s. */
+  readonly handshakeMs?: number;
+  /** Runs before anything can arrive. */
+  readonly prepare?: (socket: WebSocket) => void;
 }
 
-/**
- * A mutual-TLS WebSocket to `path` of a server. `prepare` runs before anything can arrive. Throws when the
- * server is not reached, not trusted, or refuses.
- */
+/** A mutual-TLS WebSocket to `path` of a server. Throws when the server is not reached, not trusted, or refuses. */
 export function dial(
   endpoint: string,
   path: string,
-  tls: TlsIdentity,
-  signal: AbortSignal,
-  prepare: (socket: WebSocket) => void,
+  { tls, signal, handshakeMs = defaultHandshakeMs, prepare }: DialOptions,
 ): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason as Error);
@@ -35,19 +29,45 @@ export function dial(
       perMessageDeflate: false,
       maxPayload: 256 << 20,
     });
-    prepare(socket);
-    const onAbort = (): void => socket.terminate();
+    prepare?.(socket);
+    const onAbort = (): void => {
+      reject(signal.reason as Error);
+      socket.terminate();
+    };
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('close', () => signal.removeEventListener('abort', onAbort));
-    socket.once('open', () => resolve(socket));
+    const settled = (): void => signal.removeEventListener('abort', onAbort);
+    socket.once('close', settled);
+    socket.once('open', () => {
+      settled();
+      resolve(socket);
+    });
     socket.on('error', (error) => reject(new Error(`cannot reach ${endpoint}: ${messageOf(error)}`)));
     socket.once('unexpected-response', (_request, response) => {
       let body = '';
       response.on('data', (part: Buffer) => (body += part.toString('utf8')));
       response.on('close', () => {
-        reject(refusalOf(response.statusCode ?? 0, body));
+        reject(refusalOf(endpoint, response.statusCode ?? 0, body, tls, Date.now()));
         socket.terminate();
       });
     });
   });
+}
+
+/** Why the server refused, out of the `Status` it answered with; and what to do when the certificate has run out. */
+export function refusalOf(
+  endpoint: string,
+  code: number,
+  body: string,
+  { cert }: TlsIdentity,
+  nowMs: number,
+): Error {
+  const expired = code === 401 && cert !== undefined ? expiredText(cert, [endpoint], nowMs) : undefined;
+  if (expired !== undefined) return new Error(expired);
+  let message = body.slice(0, 300);
+  try {
+    message = String((JSON.parse(body) as { message?: unknown }).message ?? message);
+  } catch {
+    // Not a Status; the text says it.
+  }
+  return new Error(`${endpoint} answered ${String(code)}: ${message}`);
 }

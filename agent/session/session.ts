@@ -1,32 +1,41 @@
 import type { WebSocket } from 'ws';
-import type {
-  AssignmentSet,
-  NodeStatus,
-  StreamRequest,
-  TaskEvent,
-  TaskReport,
-  ToAgent,
-  ToServer,
+import {
+  sessionClose,
+  type AssignmentSet,
+  type NodeStatus,
+  type StreamRequest,
+  type TaskEvent,
+  type TaskReport,
+  type ToAgent,
 } from '../../api-schemas/index.ts';
 import type { TlsIdentity } from '../../client/index.ts';
 import { backoffMs } from '../../kit/backoff.ts';
 import { sleep, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { Assignments } from './assignments.ts';
 import { dial } from './dial.ts';
+import { Link, type LinkEnd } from './link.ts';
 import { Outbox } from './outbox.ts';
+import { reach } from './reach.ts';
+import { Servers } from './servers.ts';
+import type { SignOfLife } from './sign-of-life.ts';
 import { agentStream, holdFrames, type AgentStream } from './stream.ts';
 
 export interface SessionOptions {
-  /** `https://host:port` of servers of the cluster; when one fails, the next is tried. */
+  /** `https://host:port` of servers to begin with; servers tell of the others. */
   readonly endpoints: readonly string[];
+  /** One of them that is tried before all others: the server on this machine. */
+  readonly prefer?: string | undefined;
+  /** File that keeps what servers told of each other. Absent: they are forgotten. */
+  readonly serversFile?: string | undefined;
   /** Asked before each dial, so that a renewed certificate is used. */
   readonly tls: () => TlsIdentity | Promise<TlsIdentity>;
-  /** What the node is now; asked at each heartbeat, and sent when it changed. Must not wait long. */
+  /** What the node is now; asked now and then, and sent when it changed. Must not wait long. */
   readonly describe: () => NodeStatus | Promise<NodeStatus>;
   /** Labels a new Node object starts with. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Says that the process lives, to the server of the session; ended with it. */
+  readonly signOfLife?: SignOfLife | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random?: () => number;
@@ -34,7 +43,7 @@ export interface SessionOptions {
   onAssignments(set: AssignmentSet): void;
   /** Serve the request on `openStream(id)`. */
   onStream(id: string, taskUID: string, request: StreamRequest): void;
-  /** A session began and its full set has been given to `onAssignments`. */
+  /** A session began, maybe in the place of another, and its full set has been given to `onAssignments`. */
   onConnect?(server: string): void;
   onDisconnect?(reason: string): void;
 }
@@ -42,6 +51,8 @@ export interface SessionOptions {
 /** The agent's end of the node session; keeps one for as long as it is open. No call waits for the network. */
 export interface AgentSession {
   readonly connected: boolean;
+  /** `https://host:port` of all servers that are known. */
+  servers(): readonly string[];
   /** The latest report of a task wins. All are sent again when a new session begins. */
   report(report: TaskReport): void;
   event(event: TaskEvent): void;
@@ -52,11 +63,19 @@ export interface AgentSession {
   close(): void;
 }
 
-const missedHeartbeats = 3;
-const firstHeartbeatMs = 3_000;
 /** A session that lasted this long was a good one: the next failure is the first. */
 const stableMs = 10_000;
-const replacedCode = 4001;
+/** Another agent has the node's name and key: two that replace each other must not do so without pause. */
+const replacedMs = 5_000;
+/** Agents that lose a server do not come to the next all at once. */
+const scatterMs = 80;
+const staggerMs = 500;
+const handshake = { baseMs: 2_000, maxMs: 10_000 };
+/** Until the first full set; a server that is cut off from the store gives none. */
+const firstSet = { baseMs: 5_000, maxMs: 60_000 };
+const retry = { baseMs: 100, maxMs: 3_000 };
+/** The same failure of the same server is told once in this time. */
+const sayAgainMs = 60_000;
 
 export function connectSession(options: SessionOptions): AgentSession {
   if (options.endpoints.length === 0) throw new Error('an agent needs at least one server address');
@@ -68,20 +87,32 @@ export function connectSession(options: SessionOptions): AgentSession {
 class Session implements AgentSession {
   readonly #options: SessionOptions;
   readonly #outbox: Outbox;
+  readonly #servers: Servers;
+  readonly #random: () => number;
   readonly #stop = new AbortController();
-  #endpoint = 0;
-  #socket: WebSocket | undefined;
-  #connected = false;
-  #describing = false;
-  #described: string | undefined;
+  /** The one whose word counts; undefined while there is none. */
+  #link: Link | undefined;
+  #moving: Promise<void> | undefined;
+  /** Rounds in a row after which there was no session that lasted. */
+  #failures = 0;
+  /** Where each stream that was asked for is to be dialled. */
+  readonly #streams = new Map<string, Link>();
+  readonly #said = new Map<string, { readonly reason: string; readonly atMs: number }>();
 
   constructor(options: SessionOptions) {
+    const { endpoints, prefer, serversFile: file, logger, clock, random = Math.random } = options;
     this.#options = options;
-    this.#outbox = new Outbox(options.clock);
+    this.#random = random;
+    this.#outbox = new Outbox(clock);
+    this.#servers = new Servers({ initial: endpoints, prefer, file, logger, random });
   }
 
   get connected(): boolean {
-    return this.#connected;
+    return this.#link !== undefined;
+  }
+
+  servers(): readonly string[] {
+    return this.#servers.all;
   }
 
   report(report: TaskReport): void {
@@ -93,150 +124,226 @@ class Session implements AgentSession {
   }
 
   describeAgain(): void {
-    const socket = this.#socket;
-    if (socket !== undefined) void this.#describe(socket);
+    void this.#link?.describe();
   }
 
   async openStream(id: string): Promise<AgentStream> {
-    const tls = await this.#options.tls();
+    const link = this.#streams.get(id) ?? this.#link;
+    this.#streams.delete(id);
+    if (link === undefined) throw new Error('there is no session with a server');
+    const { signal } = this.#stop;
     const path = `/session/v1/streams/${encodeURIComponent(id)}`;
-    return agentStream(await dial(this.#url(), path, tls, this.#stop.signal, holdFrames));
+    const tls = await this.#options.tls();
+    const socket = await dial(link.endpoint, path, { tls, signal, prepare: holdFrames });
+    const end = (): void => socket.terminate();
+    signal.addEventListener('abort', end, { once: true });
+    socket.once('close', () => signal.removeEventListener('abort', end));
+    return agentStream(socket);
   }
 
   close(): void {
+    this.#link?.close(sessionClose.done, 'The agent stopped');
     this.#stop.abort(new Error('the agent ends its session'));
-    this.#socket?.close(1000, 'The agent stopped');
+    this.#options.signOfLife?.close();
   }
 
   /** Session after session, until closed. */
   async run(): Promise<void> {
-    const { clock, logger, random = Math.random } = this.#options;
     const { signal } = this.#stop;
-    for (let failures = 0; !signal.aborted;) {
-      const began = clock.now();
-      let reason: string;
-      let floorMs = 0;
-      try {
-        const end = await this.#once();
-        reason = end.reason;
-        if (end.code === replacedCode) floorMs = stableMs / 2;
-      } catch (error) {
-        reason = messageOf(error);
-        this.#endpoint += 1;
-      }
-      if (signal.aborted) return;
-      failures = clock.now() - began > stableMs ? 1 : failures + 1;
-      const ms = Math.max(floorMs, backoffMs(failures, { baseMs: 100, maxMs: 5_000, random }));
-      logger.warn({ server: this.#url(), reason, retryMs: Math.round(ms) }, 'No session with the server');
-      await sleep(clock, ms, signal).catch(() => undefined);
+    await this.#servers.load();
+    for (let last: LinkEnd | undefined; !signal.aborted;) {
+      await this.#connect(last);
+      const began = this.#options.clock.now();
+      last = await this.#over();
+      if (this.#options.clock.now() - began > stableMs) this.#failures = 0;
     }
   }
 
-  #url(): string {
-    const { endpoints } = this.#options;
-    return endpoints[this.#endpoint % endpoints.length] ?? '';
+  /** Round after round over all servers, until there is a session. */
+  async #connect(last: LinkEnd | undefined): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      const ms =
+        last?.code === sessionClose.replaced
+          ? replacedMs
+          : this.#failures > 0
+            ? backoffMs(this.#failures, { ...retry, random: this.#random })
+            : last === undefined
+              ? 0
+              : this.#random() * scatterMs;
+      await sleep(clock, ms, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const isUp = await this.#round(this.#servers.round(last?.endpoint));
+      this.#failures += 1;
+      if (isUp) return;
+    }
   }
 
-  /** One session; resolves when it is over. Throws when it could not begin. */
-  async #once(): Promise<{ readonly code: number; readonly reason: string }> {
-    const { tls, describe, labels, clock } = this.#options;
-    const [identity, node] = await Promise.all([tls(), describe()]);
-    this.#described = JSON.stringify(node);
-    const assignments = new Assignments();
-    let lastHeard = clock.now();
-    let heartbeatMs = firstHeartbeatMs;
-    let server = '';
-    const end = new Promise<{ code: number; reason: string }>((resolve) => {
-      this.#closed = resolve;
-    });
-    const socket = await dial(this.#url(), '/session/v1', identity, this.#stop.signal, (dialled) => {
-      dialled.once('close', (code, reason) =>
-        this.#closed({ code, reason: reason.toString() || `the connection ended (${String(code)})` }),
-      );
-      dialled.on('pong', () => (lastHeard = clock.now()));
-      dialled.on('message', (data: Buffer) => {
-        lastHeard = clock.now();
-        try {
-          const frame = JSON.parse(data.toString('utf8')) as ToAgent;
-          if (frame.type === 'welcome') ({ heartbeatMs, server } = frame);
-          else this.#handle(dialled, frame, assignments, server);
-        } catch (error) {
-          this.#options.logger.error(
-            { error: messageOf(error) },
-            'A frame of the server could not be handled',
-          );
-          dialled.close(4003, 'A frame could not be handled');
-        }
+  /** Resolves when the session has ended and no other has taken its place. */
+  async #over(): Promise<LinkEnd | undefined> {
+    for (;;) {
+      const link = this.#link;
+      if (link === undefined) return undefined;
+      const end = await link.ended;
+      if (this.#link === link) this.#outbox.close();
+      await this.#moving;
+      if (this.#link !== link) continue;
+      this.#link = undefined;
+      this.#forgetStreams(link);
+      this.#say(link.endpoint, end.reason);
+      this.#options.onDisconnect?.(end.reason);
+      return end;
+    }
+  }
+
+  /** Uses the first of the servers that gives a session; false when none does. */
+  async #round(order: readonly string[]): Promise<boolean> {
+    const { clock } = this.#options;
+    for (let left = order; left.length > 0;) {
+      const node = await this.#described();
+      if (node === undefined) return false;
+      const reached = await reach(left, {
+        open: (endpoint, signal) => this.#dial(endpoint, signal),
+        drop: (socket) => socket.close(sessionClose.done),
+        onFailure: (endpoint, error) => this.#say(endpoint, messageOf(error)),
+        clock,
+        staggerMs,
       });
-    });
-    this.#socket = socket;
-    this.#send(socket, { type: 'register', node, ...(labels === undefined ? {} : { labels }) });
-    let cancel = (): void => undefined;
-    const beat = (): void => {
-      if (clock.now() - lastHeard > missedHeartbeats * heartbeatMs) return socket.terminate();
-      socket.ping();
-      this.#send(socket, { type: 'heartbeat' });
-      void this.#describe(socket);
-      cancel = clock.after(heartbeatMs, beat);
-    };
-    cancel = clock.after(Math.min(heartbeatMs, firstHeartbeatMs), beat);
-    const ended = await end;
-    cancel();
-    this.#socket = undefined;
-    this.#outbox.close();
-    if (this.#connected) this.#options.onDisconnect?.(ended.reason);
-    this.#connected = false;
-    return ended;
+      if (reached === undefined) return false;
+      const link = await this.#begin(reached.endpoint, reached.value, node);
+      if (link !== undefined && this.#use(link)) return true;
+      left = reached.left;
+    }
+    return false;
   }
 
-  #closed: (end: { code: number; reason: string }) => void = () => undefined;
+  async #described(): Promise<NodeStatus | undefined> {
+    try {
+      return await this.#options.describe();
+    } catch (error) {
+      this.#options.logger.error({ error: messageOf(error) }, 'The node could not be described');
+      return undefined;
+    }
+  }
 
-  #handle(
-    socket: WebSocket,
-    frame: Exclude<ToAgent, { type: 'welcome' }>,
-    assignments: Assignments,
-    server: string,
-  ): void {
-    const { logger, onStream, onAssignments, onConnect } = this.#options;
+  async #dial(endpoint: string, signal: AbortSignal): Promise<WebSocket> {
+    const tls = await this.#options.tls();
+    const either = AbortSignal.any([signal, this.#stop.signal]);
+    return dial(endpoint, '/session/v1', {
+      tls,
+      signal: either,
+      handshakeMs: backoffMs(this.#failures + 1, handshake),
+    });
+  }
+
+  /** Registers, and waits for the first full set. Undefined when there comes none. */
+  async #begin(endpoint: string, socket: WebSocket, node: NodeStatus): Promise<Link | undefined> {
+    const { describe, labels, logger, clock } = this.#options;
+    const link = new Link({
+      ...{ endpoint, socket, node, labels, describe, logger, clock },
+      onSet: (from) => this.#give(from),
+      onFrame: (from, frame) => this.#handle(from, frame),
+      onServers: (servers) => {
+        if (this.#servers.learn(servers)) this.#follow();
+      },
+    });
+    const { signal } = this.#stop;
+    const onStop = (): void => link.close(sessionClose.done, 'The agent stopped');
+    signal.addEventListener('abort', onStop, { once: true });
+    // With no other server to go to, there is nothing to gain.
+    const isOnly = this.#servers.all.length === 1;
+    const ms = backoffMs(this.#failures + 1, firstSet);
+    const cancel = isOnly
+      ? () => undefined
+      : clock.after(ms, () => link.close(sessionClose.done, `no assignments within ${String(ms / 1000)} s`));
+    const isReady = await link.ready;
+    cancel();
+    signal.removeEventListener('abort', onStop);
+    if (signal.aborted) link.close(sessionClose.done, 'The agent stopped');
+    else if (isReady) return link;
+    else this.#say(endpoint, (await link.ended).reason);
+    return undefined;
+  }
+
+  /** False when its set could not be taken, and it was closed. */
+  #use(link: Link): boolean {
+    const { logger, onConnect } = this.#options;
+    const before = this.#link;
+    this.#link = link;
+    try {
+      this.#give(link);
+    } catch (error) {
+      this.#link = before;
+      logger.error({ error: messageOf(error) }, 'The assignments could not be taken');
+      link.close(sessionClose.badFrame, 'The assignments could not be taken');
+      return false;
+    }
+    this.#outbox.open((report) => link.send(report));
+    this.#said.clear();
+    const { server, endpoint, set } = link;
+    logger.info({ server, endpoint, tasks: set?.tasks.length }, 'Session with the server began');
+    this.#follow();
+    onConnect?.call(this.#options, server);
+    return true;
+  }
+
+  #give(link: Link): void {
+    const { set } = link;
+    if (link !== this.#link || set === undefined) return;
+    this.#outbox.keep(new Set(set.tasks.map(({ metadata }) => metadata.uid ?? '')));
+    this.#options.onAssignments(set);
+  }
+
+  #handle(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' }>): void {
     switch (frame.type) {
       case 'stream':
-        return onStream.call(this.#options, frame.id, frame.taskUID, frame.request);
-      case 'assignments': {
-        if (!assignments.apply(frame)) {
-          logger.warn({ seq: frame.seq }, 'An assignments frame is missing: dialling again for a full set');
-          return socket.close(4000, 'A frame is missing');
-        }
-        const set = assignments.current;
-        if (set === undefined) return;
-        this.#outbox.keep(new Set(set.tasks.map(({ metadata }) => metadata.uid ?? '')));
-        onAssignments.call(this.#options, set);
-        if (this.#connected) return;
-        this.#connected = true;
-        this.#outbox.open((report) => this.#send(socket, report));
-        logger.info({ server, tasks: set.tasks.length }, 'Session with the server began');
-        onConnect?.call(this.#options, server);
-      }
+        this.#streams.set(frame.id, link);
+        return this.#options.onStream(frame.id, frame.taskUID, frame.request);
+      case 'move':
+        if (link !== this.#link || this.#moving !== undefined) return;
+        this.#moving = this.#move(link, frame).finally(() => (this.#moving = undefined));
     }
   }
 
-  /** Sends the description when it is another than the last one sent. */
-  async #describe(socket: WebSocket): Promise<void> {
-    if (this.#describing) return;
-    this.#describing = true;
-    try {
-      const node = await this.#options.describe();
-      const json = JSON.stringify(node);
-      if (json === this.#described || socket !== this.#socket) return;
-      this.#described = json;
-      this.#send(socket, { type: 'heartbeat', node });
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'The node could not be described');
-    } finally {
-      this.#describing = false;
-    }
+  /** Begins a session elsewhere, and only then ends this one; goes on with this one when nobody else takes it. */
+  async #move(
+    link: Link,
+    { reason, to = [] }: Pick<Extract<ToAgent, { type: 'move' }>, 'reason' | 'to'>,
+  ): Promise<void> {
+    const all = this.#servers.round();
+    const first = to.filter((server) => all.includes(server));
+    const others = [...new Set([...first, ...all])].filter((server) => server !== link.endpoint);
+    if (!(await this.#round(others))) return;
+    link.close(sessionClose.moved, reason);
+    this.#forgetStreams(link);
+    this.#options.logger.info(
+      { from: link.server, to: this.#link?.server, reason },
+      'Moved to another server',
+    );
   }
 
-  #send(socket: WebSocket, frame: ToServer): void {
-    if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(frame));
+  #forgetStreams(link: Link): void {
+    for (const [id, from] of this.#streams) if (from === link) this.#streams.delete(id);
+  }
+
+  #follow(): void {
+    const { signOfLife, tls } = this.#options;
+    const link = this.#link;
+    if (signOfLife === undefined || link === undefined) return;
+    const servers = [link.endpoint, ...this.#servers.round().filter((one) => one !== link.endpoint)];
+    Promise.resolve(tls()).then(
+      (identity) => signOfLife.follow({ servers, tls: identity }),
+      () => undefined,
+    );
+  }
+
+  #say(server: string, reason: string): void {
+    const { clock, logger } = this.#options;
+    const nowMs = clock.now();
+    const said = this.#said.get(server);
+    if (this.#stop.signal.aborted || (said?.reason === reason && nowMs - said.atMs < sayAgainMs)) return;
+    this.#said.set(server, { reason, atMs: nowMs });
+    logger.warn({ server, reason }, 'No session with the server');
   }
 }

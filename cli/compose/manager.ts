@@ -107,6 +107,8 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       logger: logger.child({ part: 'gateway' }),
       clock,
       recordEvent: createRecorder({ registry, clock, logger, component: 'gateway' }),
+      servers: cluster.servers,
+      peerTls: () => serverTls(current),
     });
     const controllers = startControllers({
       store: opened,

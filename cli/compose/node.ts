@@ -1,10 +1,8 @@
 /** Runs this machine as what it is: alone, a manager, or a worker. What `up`, `init` and `join` end in. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Clock } from '../../kit/clock.ts';
+import { expiredText } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { CliError } from '../errors.ts';
 import { note, type Io } from '../io.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { writeClusterFile } from './cluster-file.ts';
@@ -12,7 +10,8 @@ import { writeContext } from './context.ts';
 import { parseListen, type Listen } from './flags.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager, type ManagerOptions, type MemberPart } from './manager.ts';
-import { startWorker, type NodeTls, type Worker, type WorkerOptions } from './worker.ts';
+import { keepNodeTls } from './node-tls.ts';
+import { startWorker, type Worker, type WorkerOptions } from './worker.ts';
 import { untilAborted } from './wait.ts';
 
 export type AgentPart = Pick<WorkerOptions, 'runtime' | 'dockerHost'>;
@@ -87,6 +86,7 @@ const startOwnAgent = (
     nodeName,
     role: 'manager',
     endpoints: manager.servers(),
+    prefer: manager.url,
     tls: () => {
       const { ca, node } = manager.pki;
       return { ca: ca.cert, cert: node.cert, key: node.key };
@@ -96,7 +96,7 @@ const startOwnAgent = (
 
 /** An agent of a cluster, until the signal. */
 export async function runWorker(
-  { io, signal, logger }: RunContext,
+  { io, signal, clock, logger }: RunContext,
   {
     dataDir,
     nodeName,
@@ -104,20 +104,29 @@ export async function runWorker(
   }: { readonly dataDir: string; readonly nodeName: string; readonly agent: AgentPart },
   servers: readonly string[],
 ): Promise<void> {
-  const tls = readNodeTls(dataDir);
-  const worker = await startWorker({
-    ...agent,
-    dataDir,
-    nodeName,
-    role: 'worker',
-    endpoints: servers,
-    tls: () => tls,
-    logger,
-  });
-  note(io, `orc agent is up: node ${nodeName}, managers ${servers.join(', ')}`);
-  await untilAborted(signal);
-  logger.info('stopping; containers run on');
-  await worker.close();
+  let known = (): readonly string[] => servers;
+  const keeper = keepNodeTls({ dataDir, nodeName, servers: () => known(), clock, logger });
+  try {
+    const worker = await startWorker({
+      ...agent,
+      dataDir,
+      nodeName,
+      role: 'worker',
+      endpoints: servers,
+      tls: () => keeper.current,
+      logger,
+    });
+    known = () => worker.servers();
+    note(io, `orc agent is up: node ${nodeName}, managers ${servers.join(', ')}`);
+    // The containers are looked after all the same.
+    const expired = expiredText(keeper.current.cert, servers, clock.now());
+    if (expired !== undefined) note(io, expired);
+    await untilAborted(signal);
+    logger.info('stopping; containers run on');
+    await worker.close();
+  } finally {
+    keeper.close();
+  }
 }
 
 /** Runs what the file says, listening where it says unless the flag says otherwise now. */
@@ -139,22 +148,6 @@ export async function runNode(
     agent,
     ...(hint === undefined ? {} : { hint }),
   });
-}
-
-/** The files that a join, or a server on the same data directory, made. Throws CliError. */
-export function readNodeTls(dataDir: string): NodeTls {
-  const read = (name: string): string => {
-    const path = join(dataDir, 'pki', name);
-    try {
-      return readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new CliError(
-        `cannot read ${path}: join a cluster with \`orc join\`, or start \`orc server\` on this data directory first`,
-        { cause: error },
-      );
-    }
-  };
-  return { ca: read('ca.crt'), cert: read('node.crt'), key: read('node.key') };
 }
 
 function memberPart(dataDir: string, file: ClusterFile): MemberPart {

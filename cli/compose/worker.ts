@@ -4,12 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { version } from '../version.ts';
-
-export interface NodeTls {
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-}
+import type { NodeTls } from './node-tls.ts';
 
 export interface WorkerOptions {
   readonly dataDir: string;
@@ -19,18 +14,22 @@ export interface WorkerOptions {
   readonly dockerHost: string;
   /** `https://host:port` each. */
   readonly endpoints: readonly string[];
+  /** The server on this machine, dialled before all others. */
+  readonly prefer?: string;
   /** PEM texts: the cluster's CA and the node's certificate and key, as they are now. */
   readonly tls: () => NodeTls;
   readonly logger: Logger;
 }
 
 export interface Worker {
+  /** `https://host:port` of all servers that are known by now. */
+  servers(): readonly string[];
   /** Containers run on. */
   close(): Promise<void>;
 }
 
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const [agent, { connectSession }] = await Promise.all([
+  const [agent, { connectSession, startSignOfLife }] = await Promise.all([
     import('../../agent/index.ts'),
     import('../../agent/session/index.ts'),
   ]);
@@ -39,7 +38,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const clock = systemClock;
   const logger = options.logger.child({ part: 'agent' });
   const isSimulated = options.runtime === 'simulated';
-  return agent.startAgent({
+  const signOfLife = startSignOfLife({ clock, logger });
+  const { endpoints, prefer, tls } = options;
+  let servers = (): readonly string[] => endpoints;
+  const running = await agent.startAgent({
     owner,
     dataDir: join(options.dataDir, 'agent'),
     runtime: isSimulated
@@ -50,9 +52,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     logger,
     clock,
     ingress: !isSimulated,
-    connect: (handlers) =>
-      connectSession({ endpoints: options.endpoints, tls: options.tls, logger, clock, ...handlers }),
+    connect(handlers) {
+      const serversFile = join(options.dataDir, 'agent', 'servers.json');
+      const settings = { endpoints, prefer, serversFile, tls, signOfLife, logger, clock };
+      const session = connectSession({ ...settings, ...handlers });
+      servers = () => session.servers();
+      return session;
+    },
   });
+  return { servers: () => servers(), close: () => running.close() };
 }
 
 /** The cluster's identity on an engine: a digest of its CA. */

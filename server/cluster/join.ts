@@ -7,8 +7,8 @@ import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
 import { checkToken } from './token.ts';
 import type { ClusterOptions } from './types.ts';
 
-/** Life of a node's certificate; renewed past two thirds of it. As long as Swarm's. */
-const nodeDays = 90;
+/** Nodes renew past two thirds of it. */
+const defaultNodeDays = 90;
 
 export type Refuse = (reason: string, error: ApiError) => ApiError;
 
@@ -64,7 +64,11 @@ export async function renew(options: ClusterOptions, name: string, key: KeyObjec
   return { ca: ca().cert, certificate: nodeCertificate(options, name, key) };
 }
 
-function nodeCertificate({ ca, clock }: ClusterOptions, name: string, key: KeyObject): string {
+function nodeCertificate(
+  { ca, clock, nodeDays = defaultNodeDays }: ClusterOptions,
+  name: string,
+  key: KeyObject,
+): string {
   return issueCertificate(
     ca(),
     {

@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly ca: () => Ca;
   /** Our etcd member; undefined with an etcd that is not ours. */
   readonly etcd?: MemberCalls;
+  /** Life of a node's certificate. Default 90; as long as Swarm's. */
+  readonly nodeDays?: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }

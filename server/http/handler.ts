@@ -1,10 +1,9 @@
 /** One request from its first byte to its answer: who, what, may they, do it, write it down. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TLSSocket } from 'node:tls';
 import { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { authorize, forbidden, healthPaths, isOpen, unauthorized, type Access } from '../auth/authorize.ts';
-import { identityOf } from '../auth/identity.ts';
+import { callerOf } from '../auth/identity.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { notAllowed } from '../resources/errors.ts';
 import { dispatch, verbOf } from '../resources/dispatch.ts';
@@ -83,7 +82,7 @@ async function answer(
   signal: AbortSignal,
 ): Promise<void> {
   const url = parseUrl(req.url ?? '/');
-  const identity = identityOf(req.socket as TLSSocket);
+  const identity = callerOf(req);
   if (identity === undefined && !isOpen(url.pathname)) throw unauthorized();
   const who = identity ?? anonymous;
   asked.user = who.name;

@@ -1,11 +1,10 @@
 /** Upgrades: node sessions, and exec into a task. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Task } from '../../api-schemas/index.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { identityOf } from '../auth/identity.ts';
+import { callerOf } from '../auth/identity.ts';
 import { sessionPath, unauthorized } from '../auth/authorize.ts';
 import { get } from '../resources/get.ts';
 import type { Api, Identity, ResourceCall, Sessions } from '../types.ts';
@@ -27,7 +26,7 @@ export async function handleUpgrade(
   socket.on('error', () => socket.destroy());
   try {
     const url = parseUrl(req.url ?? '/');
-    const identity = identityOf(req.socket as TLSSocket);
+    const identity = callerOf(req);
     if (identity === undefined) throw unauthorized();
     if (url.pathname === sessionPath || url.pathname.startsWith(`${sessionPath}/`)) {
       if (sessions === undefined) throw pathNotFound();

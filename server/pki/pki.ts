@@ -24,7 +24,7 @@ export interface Credentials extends KeyedCertificate {
 /** The cluster's certificates on this machine, valid and current. */
 export interface Pki {
   readonly ca: Credentials;
-  /** Of the API server; also a client certificate, for server to server. */
+  /** Of the API server; also its client certificate towards other servers (O `system:servers`). */
   readonly server: Credentials;
   /** CN `admin`, O `system:masters`. */
   readonly admin: Credentials;
@@ -138,6 +138,7 @@ function isCurrent(
     certificate.checkIssued(ca) &&
     clock.now() < renewalOf(certificate) &&
     subject.includes(`CN=${request.commonName}`) &&
+    (request.organization === undefined || subject.includes(`O=${request.organization}`)) &&
     (request.hosts ?? []).every((host) => covers(certificate, host))
   );
 }
@@ -185,7 +186,7 @@ export async function ensurePki(
   const leaf = (name: string, request: Omit<CertificateRequest, 'days'>): Promise<Credentials> =>
     ensureLeaf(dir, name, ca, { ...request, days: leafDays }, clock);
   const [server, admin, node, etcd, etcdClient] = await Promise.all([
-    leaf('server', { commonName: 'orc-server', organization: 'orc', usage: 'both', hosts }),
+    leaf('server', { commonName: 'orc-server', organization: 'system:servers', usage: 'both', hosts }),
     leaf('admin', { commonName: 'admin', organization: 'system:masters', usage: 'client' }),
     leaf('node', { commonName: `system:node:${nodeName}`, organization: 'system:nodes', usage: 'client' }),
     leaf('etcd', { commonName: 'orc-etcd', organization: 'orc', usage: 'both', hosts }),

@@ -1,4 +1,10 @@
-import type { Endpoints, Revision, Task } from '../../api-schemas/index.ts';
+import {
+  sessionClose,
+  type Endpoints,
+  type Node,
+  type Revision,
+  type Task,
+} from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Cache, Change, Subscription } from '../../store/types.ts';
 import { concernsNode, endpointsByNode, keyOf } from './feed.ts';
@@ -15,12 +21,20 @@ export class Dispatcher {
   readonly #cache: Cache;
   readonly #clock: Clock;
   readonly #sessionOf: (node: string) => NodeSession | undefined;
+  readonly #onCluster: () => void;
   readonly #subscription: Subscription;
   readonly #waiting = new Set<NodeSession>();
   readonly #timers = new Map<NodeSession, () => void>();
   #scheduled = false;
 
-  constructor(cache: Cache, clock: Clock, sessionOf: (node: string) => NodeSession | undefined) {
+  constructor(
+    cache: Cache,
+    clock: Clock,
+    sessionOf: (node: string) => NodeSession | undefined,
+    /** The managers may have changed. */
+    onCluster: () => void,
+  ) {
+    this.#onCluster = onCluster;
     this.#cache = cache;
     this.#clock = clock;
     this.#sessionOf = sessionOf;
@@ -29,6 +43,7 @@ export class Dispatcher {
         for (const change of changes) this.#change(change);
       },
       onReset: () => {
+        onCluster();
         for (const node of cache.list('Node')) {
           const session = sessionOf(node.metadata.name);
           session?.feed.markAll();
@@ -59,13 +74,17 @@ export class Dispatcher {
         if (type === 'ADDED') this.#revision(object as Revision);
         return;
       case 'Node':
-        if (type === 'DELETED')
-          this.#sessionOf(object.metadata.name)?.end({
-            code: 4004,
-            reason: 'NodeRemoved',
-            message: 'The Node object was deleted',
-          });
+        return this.#node(object as Node, previous as Node | undefined, type === 'DELETED');
+      case 'Cluster':
+        return this.#onCluster();
     }
+  }
+
+  #node(node: Node, previous: Node | undefined, isGone: boolean): void {
+    const session = this.#sessionOf(node.metadata.name);
+    const code = sessionClose.nodeRemoved;
+    if (isGone) session?.end({ code, reason: 'NodeRemoved', message: 'The Node object was deleted' });
+    else session?.recordChanged(node.status?.session, previous?.status?.session);
   }
 
   #task(task: Task, previous: Task | undefined, isGone: boolean): void {

@@ -2,17 +2,20 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import type { Node, Task } from '../../api-schemas/index.ts';
-import { timestamp } from '../../kit/clock.ts';
+import { sessionClose, type Task, type ToAgent } from '../../api-schemas/index.ts';
+import { sleep } from '../../kit/clock.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
+import { clearAbandoned } from './abandoned.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { serveExec } from './exec.ts';
-import { serveLog } from './log.ts';
-import { clearSession } from './node-record.ts';
 import { NodeSession, type SessionEnd } from './node-session.ts';
+import { dialable, liveServers } from './peers.ts';
 import { refuseUpgrade } from './refuse.ts';
+import { SignsOfLife } from './signs-of-life.ts';
+import { keepSpread } from './spread.ts';
 import { Streams } from './streams.ts';
+import { taskStreams } from './task-streams.ts';
 import {
+  alivePath,
   nodesGroup,
   nodeUserPrefix,
   sessionPath,
@@ -21,11 +24,11 @@ import {
   type Gateway,
   type GatewayOptions,
 } from './types.ts';
+import { watchTime } from './watch-time.ts';
 
-const defaultHeartbeatMs = 3_000;
-const checkMs = 1_000;
-/** After a start, how long nodes that named this server have for dialling again. */
-const returnWithinMs = 10_000;
+const defaultHeartbeatMs = 1_000;
+/** How long agents have to go elsewhere when the server stops. */
+const leaveWithinMs = 2_000;
 
 function nodeOf({ name, groups }: Caller): string {
   if (!groups.includes(nodesGroup) || !name.startsWith(nodeUserPrefix))
@@ -35,69 +38,109 @@ function nodeOf({ name, groups }: Caller): string {
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { registry, serverName, clock, logger: log, heartbeatMs = defaultHeartbeatMs } = options;
+  const { cache } = registry;
   const sessions = new Map<string, NodeSession>();
   /** Also those that have not registered, or were replaced and are closing. */
   const sockets = new Set<NodeSession>();
   const accepting = { perMessageDeflate: false, noServer: true, clientTracking: false } as const;
   const sessionServer = new WebSocketServer({ ...accepting, maxPayload: 16 << 20 });
   const streamServer = new WebSocketServer({ ...accepting, maxPayload: 4 << 20 });
-  const streams = new Streams(clock, (node) => sessions.get(node));
-  const dispatcher = new Dispatcher(registry.cache, clock, (node) => sessions.get(node));
-  let closed = false;
+  const aliveServer = new WebSocketServer({ ...accepting, maxPayload: 1 << 10 });
+  let isClosed = false;
+  let onLeft = (): void => undefined;
+
+  const recordedServer = (node: string): string => cache.get('Node', '', node)?.status?.session?.server ?? '';
+  const held = (node: string): NodeSession | undefined => {
+    const session = sessions.get(node);
+    return session?.superseded === true ? undefined : session;
+  };
+  const signs = new SignsOfLife({
+    ...{ registry, serverName, clock, logger: log, heartbeatMs },
+    hasSession: (node) => held(node) !== undefined,
+  });
+  const streams = new Streams(clock, held, recordedServer);
+
+  let told = '';
+  const tellServers = (): void => {
+    const servers = dialable(options.servers?.() ?? []);
+    if (servers.join() === told) return;
+    told = servers.join();
+    for (const session of sessions.values()) session.send({ type: 'servers', servers });
+  };
+  const dispatcher = new Dispatcher(cache, clock, (node) => sessions.get(node), tellServers);
 
   const onRegister = (session: NodeSession): void => {
     const old = sessions.get(session.node);
     sessions.set(session.node, session);
-    old?.end({ code: 4001, reason: 'Replaced', message: 'Another session of this node took its place' });
+    const message = 'Another session of this node took its place';
+    old?.end({ code: sessionClose.replaced, reason: 'Replaced', message });
     log.info({ object: `Node/${session.node}`, session: session.id }, 'Node connected');
   };
   const onEnd = (session: NodeSession, end: SessionEnd): void => {
     sockets.delete(session);
     if (sessions.get(session.node) === session) sessions.delete(session.node);
+    if (end.reason === 'NodeRemoved') signs.drop(session.node);
     dispatcher.forget(session);
     log.info({ object: `Node/${session.node}`, session: session.id, reason: end.reason }, end.message);
+    onLeft();
   };
   const begin = (socket: WebSocket, node: string): void => {
     const id = randomBytes(8).toString('hex');
-    sockets.add(new NodeSession({ ...options, socket, node, id, log, heartbeatMs, onRegister, onEnd }));
+    const lastAlive = (): number | undefined => signs.lastOf(node);
+    const own = { socket, node, id, log, heartbeatMs, lastAlive, onRegister, onEnd };
+    sockets.add(new NodeSession({ ...options, ...own }));
   };
 
-  let cancelCheck = (): void => undefined;
-  const check = (): void => {
-    const now = clock.now();
-    for (const session of sockets) session.check(now);
-    cancelCheck = clock.after(checkMs, check);
-  };
-  check();
+  const checks = watchTime(clock, heartbeatMs / 2, (now, excusedMs) => {
+    for (const session of sockets) session.check(now, excusedMs);
+    signs.check(now, excusedMs);
+  });
+  const ask = (node: string, frame: Extract<ToAgent, { type: 'move' }>): void =>
+    sessions.get(node)?.send(frame);
+  const spread = keepSpread({
+    ...{ cache, serverName, clock },
+    // The agent beside this server stays.
+    movable: () => [...sessions.values()].filter((one) => one.usable && one.node !== serverName).map(({ node }) => node), // prettier-ignore
+    ask: (node, to) => ask(node, { type: 'move', reason: 'Rebalance', to }),
+  });
 
-  const clearAbandoned = async (node: Node): Promise<void> => {
-    const { server, id } = node.status?.session ?? {};
-    const { name } = node.metadata;
-    if (server !== serverName || id === undefined || sessions.has(name)) return;
-    await clearSession(registry, name, id, { server: '', id: '', since: timestamp(clock) });
-    log.warn({ object: `Node/${name}` }, 'The node has not come back since this server started');
-  };
-  const cancelAbandoned = clock.after(returnWithinMs, () => {
-    for (const node of registry.cache.list('Node'))
-      clearAbandoned(node).catch((error: unknown) =>
-        log.warn(
-          { object: `Node/${node.metadata.name}`, error: messageOf(error) },
-          'Could not clear its session',
-        ),
-      );
+  const abandoned = clearAbandoned({
+    ...{ registry, serverName, clock, logger: log },
+    isHeard: (node) => sessions.has(node) || signs.has(node),
   });
 
   function route(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void {
-    if (closed) throw new ApiError(503, 'the server is stopping');
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     const node = nodeOf(caller);
     const refusal = options.refusalOf?.(node, caller.keyDigest);
     if (refusal !== undefined) throw new ApiError(403, refusal);
-    if (path === sessionPath)
-      return sessionServer.handleUpgrade(request, socket, head, (accepted) => begin(accepted, node));
     const id = path.startsWith(streamsPath) ? path.slice(streamsPath.length) : '';
-    if (!streams.expects(id, node)) throw new ApiError(404, 'the server does not expect this stream');
-    streamServer.handleUpgrade(request, socket, head, (accepted) => streams.accept(id, node, accepted));
+    if (id !== '') {
+      if (!streams.expects(id, node)) throw new ApiError(404, 'the server does not expect this stream');
+      return streamServer.handleUpgrade(request, socket, head, (accepted) =>
+        streams.accept(id, node, accepted),
+      );
+    }
+    if (isClosed) throw new ApiError(503, 'the server is stopping');
+    switch (path) {
+      case sessionPath:
+        return sessionServer.handleUpgrade(request, socket, head, (accepted) => begin(accepted, node));
+      case alivePath:
+        return aliveServer.handleUpgrade(request, socket, head, (accepted) => signs.accept(node, accepted));
+      default:
+        throw new ApiError(404, 'the server could not find the requested resource');
+    }
+  }
+
+  /** Has the agents begin sessions elsewhere while the ones here still serve them. */
+  async function letGo(): Promise<void> {
+    if (sessions.size === 0 || !liveServers(cache).some((name) => name !== serverName)) return;
+    for (const node of sessions.keys()) ask(node, { type: 'move', reason: 'ServerStopping' });
+    const wait = new AbortController();
+    onLeft = () => {
+      if (sessions.size === 0) wait.abort();
+    };
+    await sleep(clock, leaveWithinMs, wait.signal).catch(() => undefined);
   }
 
   return {
@@ -110,19 +153,25 @@ export function createGateway(options: GatewayOptions): Gateway {
       }
     },
     openStream: (task: Task, request, signal) => streams.open(task, request, signal),
-    handleLog: (request, response, task) => serveLog(streams, request, response, task, clock),
-    handleExec: (request, socket, head, task) =>
-      serveExec(streams, streamServer, request, socket, head, task),
+    ...taskStreams({
+      ...{ cache, clock, streams, serverName, webSockets: streamServer },
+      hasSession: (node) => held(node) !== undefined,
+      ...(options.peerTls === undefined ? {} : { peerTls: options.peerTls }),
+    }),
     connected: () => [...sessions.keys()],
-    close() {
-      closed = true;
-      cancelCheck();
-      cancelAbandoned();
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      spread.close();
+      abandoned.close();
+      await letGo();
+      checks.close();
       dispatcher.close();
       streams.closeAll();
+      signs.closeAll();
+      const message = 'The server is stopping';
       for (const session of sockets)
-        session.end({ code: 1001, reason: 'ServerStopping', message: 'The server is stopping' });
-      return Promise.resolve();
+        session.end({ code: sessionClose.stopping, reason: 'ServerStopping', message });
     },
   };
 }

@@ -53,7 +53,8 @@ export function parseLogQuery(
   };
 }
 
-function fail(response: ServerResponse, error: unknown): void {
+/** Answers with a `Status`, or breaks the connection of an answer that has begun. */
+export function failLog(response: ServerResponse, error: unknown): void {
   if (response.headersSent || response.destroyed) return void response.destroy();
   const known = error instanceof ApiError ? error : new ApiError(500, messageOf(error));
   response.writeHead(known.code, { 'content-type': 'application/json' });
@@ -77,7 +78,7 @@ export async function serveLog(
     pump(stream, response, clock);
     gone.signal.addEventListener('abort', () => stream.close(), { once: true });
   } catch (error) {
-    fail(response, error);
+    failLog(response, error);
   }
 }
 
@@ -93,8 +94,8 @@ function pump(stream: FrameStream, response: ServerResponse, clock: Clock): void
   response.on('drain', () => stream.resume());
   stream.onClose(() => {
     cancel();
-    if (end?.error !== undefined) return fail(response, new ApiError(400, end.error));
-    if (end === undefined) return fail(response, new ApiError(503, 'the connection to the node broke'));
+    if (end?.error !== undefined) return failLog(response, new ApiError(400, end.error));
+    if (end === undefined) return failLog(response, new ApiError(503, 'the connection to the node broke'));
     begin();
     response.end();
   });

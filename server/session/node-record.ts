@@ -29,7 +29,8 @@ export function nextNode(
 
 /**
  * Makes the Node object say what the node described, creating it (with `labels`) when there is none. Does
- * nothing more once `isOpen` is false: a session that is over must not overwrite the one that replaced it.
+ * nothing more once `isOpen` is false, or, unless this is the session's first word, once the object names another
+ * session: one that is over must not overwrite the one that replaced it.
  */
 export async function writeNode(
   registry: Registry,
@@ -37,14 +38,16 @@ export async function writeNode(
   described: NodeStatus,
   labels: Readonly<Record<string, string>>,
   state: SessionState,
-  isOpen: () => boolean,
+  { isFirst, isOpen }: { readonly isFirst: boolean; readonly isOpen: () => boolean },
 ): Promise<void> {
   const ref = { kind: 'Node', namespace: '', name } as const;
+  const mayWrite = (current: Node): boolean =>
+    isOpen() && (isFirst || current.status?.session?.id === state.id);
   while (isOpen()) {
     try {
       await registry.modify<Node>(
         ref,
-        (current) => (isOpen() ? nextNode(current, described, state) : undefined),
+        (current) => (mayWrite(current) ? nextNode(current, described, state) : undefined),
         by,
       );
       return;
@@ -63,20 +66,26 @@ export async function writeNode(
   }
 }
 
-/** Says that session `id` of the node is over; does nothing when another one has taken its place. */
-export async function clearSession(
+/** Replaces session `id` of the node (empty: none) in its object; false when the object names another one by now. */
+export async function replaceSession(
   registry: Registry,
   name: string,
   id: string,
-  ended: SessionState,
-): Promise<void> {
+  state: SessionState,
+): Promise<boolean> {
+  let isDone = false;
   try {
     await registry.modify<Node>(
       { kind: 'Node', namespace: '', name },
-      (current) => (current.status?.session?.id === id ? nextNode(current, undefined, ended) : undefined),
+      (current) => {
+        isDone = (current.status?.session?.id ?? '') === id;
+        return isDone ? nextNode(current, undefined, state) : undefined;
+      },
       by,
     );
   } catch (error) {
     if (!isNotFound(error)) throw error;
+    return false;
   }
+  return isDone;
 }

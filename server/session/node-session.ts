@@ -1,19 +1,27 @@
 import { WebSocket } from 'ws';
-import type { NodeStatus, StreamRequest, ToAgent, ToServer } from '../../api-schemas/index.ts';
+import {
+  sessionClose,
+  type NodeStatus,
+  type StreamRequest,
+  type ToAgent,
+  type ToServer,
+} from '../../api-schemas/index.ts';
 import { backoffMs } from '../../kit/backoff.ts';
 import { sleep, timestamp } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { Feed } from './feed.ts';
-import { clearSession, writeNode, type SessionState } from './node-record.ts';
+import { replaceSession, writeNode, type SessionState } from './node-record.ts';
 import { parseFrame } from './parse.ts';
+import { dialable } from './peers.ts';
 import { Reports } from './reports.ts';
 import type { GatewayOptions } from './types.ts';
+import { verdictOf } from './verdict.ts';
 
 /** Why a session ended. `code` is the WebSocket's close code. */
 export interface SessionEnd {
   readonly code: number;
-  /** UpperCamel: `SessionClosed`, `HeartbeatLost`, `Replaced`, `NodeRemoved`, `BadFrame`, `ServerStopping`. */
+  /** UpperCamel: `SessionClosed`, `Moved`, `HeartbeatLost`, `Replaced`, `NodeRemoved`, `BadFrame`, `ServerStopping`. */
   readonly reason: string;
   readonly message: string;
 }
@@ -24,12 +32,17 @@ interface Options extends GatewayOptions {
   readonly id: string;
   readonly log: Logger;
   readonly heartbeatMs: number;
+  /** When the node's second thread was last heard; undefined when it is not there. */
+  readonly lastAlive: () => number | undefined;
   readonly onRegister: (session: NodeSession) => void;
   readonly onEnd: (session: NodeSession, end: SessionEnd) => void;
 }
 
 const registerWithinMs = 10_000;
-const missedHeartbeats = 3;
+/** How long a server that an agent went to has to say so in the Node object. */
+const movedWithinMs = 3_000;
+/** How long an agent that has another session has to end this one by itself. */
+const supersededMs = 1_000;
 /** Bytes waiting for a slow agent before changes are held back (as names only). */
 const highWater = 1 << 20;
 
@@ -51,8 +64,15 @@ export class NodeSession {
   #early: Extract<ToServer, { type: 'report' }>[] = [];
   #described: NodeStatus = {};
   #labels: Readonly<Record<string, string>> = {};
+  /** Since when its agent is slow. */
+  #slowSince: string | undefined;
+  #superseded = false;
   #writing = false;
-  #written: NodeStatus | undefined;
+  /** Counts what is to be written; `#written` follows it. */
+  #version = 0;
+  #written = 0;
+  /** What is to be written holds also when the Node object names another session, or none. */
+  #isFirst = false;
   #end: SessionEnd | undefined;
 
   constructor(options: Options) {
@@ -70,7 +90,7 @@ export class NodeSession {
     socket.once('close', (code, reason) =>
       this.#ended({
         code,
-        reason: 'SessionClosed',
+        reason: code === sessionClose.moved ? 'Moved' : 'SessionClosed',
         message: reason.toString() || 'The connection to the agent ended',
       }),
     );
@@ -85,17 +105,48 @@ export class NodeSession {
     return this.#stop.signal;
   }
 
-  /** Called now and then: ends a session that was silent for three heartbeats, or never registered. */
-  check(now: number): void {
-    const { heartbeatMs } = this.#options;
-    const limit = this.#registered ? missedHeartbeats * heartbeatMs : registerWithinMs;
-    if (now - this.#lastHeard < limit) return;
-    this.end({
-      code: 4002,
-      reason: 'HeartbeatLost',
-      message: `The agent was not heard for ${String(Math.round((now - this.#lastHeard) / 1000))}s`,
-    });
-    this.#options.socket.terminate();
+  /** It is the node's session for all that is known, and its agent answers. */
+  get usable(): boolean {
+    return this.open && !this.#superseded && this.#slowSince === undefined;
+  }
+
+  /** Another session is the node's by now. */
+  get superseded(): boolean {
+    return this.#superseded;
+  }
+
+  /**
+   * Called now and then: says that a silent agent is slow while its machine gives signs of life, ends its session
+   * when there are none either, or when it never registered. `excusedMs`: time in which nothing could be heard.
+   */
+  check(nowMs: number, excusedMs: number): void {
+    const { heartbeatMs, lastAlive } = this.#options;
+    this.#lastHeard = Math.min(nowMs, this.#lastHeard + excusedMs);
+    if (!this.#registered) {
+      if (nowMs - this.#lastHeard >= registerWithinMs) this.#giveUp(nowMs);
+      return;
+    }
+    switch (verdictOf({ nowMs, heardMs: this.#lastHeard, aliveMs: lastAlive(), heartbeatMs })) {
+      case 'live':
+        return;
+      case 'slow':
+        if (this.#slowSince !== undefined) return;
+        this.#slowSince = new Date(nowMs).toISOString();
+        this.#options.log.warn({ object: `Node/${this.node}` }, 'The agent is slow, its machine lives');
+        return this.#change();
+      case 'dead':
+        return this.#giveUp(nowMs);
+    }
+  }
+
+  /** The Node object has changed: it may name another session, or none, though this one is open. */
+  recordChanged(now: NodeStatus['session'], before: NodeStatus['session']): void {
+    if (!this.open || before?.id !== this.id || now?.id === this.id || this.#superseded) return;
+    if ((now?.server ?? '') === '') return this.#change(true);
+    this.#superseded = true;
+    const code = sessionClose.replaced;
+    const message = 'Another session of this node took its place';
+    this.#options.clock.after(supersededMs, () => this.end({ code, reason: 'Replaced', message }));
   }
 
   send(frame: ToAgent): void {
@@ -132,6 +183,16 @@ export class NodeSession {
 
   #heard(): void {
     this.#lastHeard = this.#options.clock.now();
+    if (this.#slowSince === undefined) return;
+    this.#slowSince = undefined;
+    this.#change();
+  }
+
+  #giveUp(nowMs: number): void {
+    const seconds = Math.round((nowMs - this.#lastHeard) / 1000);
+    const code = sessionClose.heartbeatLost;
+    this.end({ code, reason: 'HeartbeatLost', message: `The agent was not heard for ${String(seconds)}s` });
+    this.#options.socket.terminate();
   }
 
   #receive(data: Buffer): void {
@@ -141,7 +202,7 @@ export class NodeSession {
       this.#handle(parseFrame(data));
     } catch (error) {
       this.#options.log.warn({ node: this.node, error: messageOf(error) }, 'Session closed: bad frame');
-      this.end({ code: 4003, reason: 'BadFrame', message: messageOf(error) });
+      this.end({ code: sessionClose.badFrame, reason: 'BadFrame', message: messageOf(error) });
     }
   }
 
@@ -152,13 +213,11 @@ export class NodeSession {
         this.#described = frame.node;
         this.#labels = frame.labels ?? {};
         if (!this.#registered) this.#begin();
-        void this.#writeNode();
-        return;
+        return this.#change(true);
       case 'heartbeat':
         if (frame.node === undefined) return;
         this.#described = frame.node;
-        void this.#writeNode();
-        return;
+        return this.#change();
       case 'report':
         if (this.#current) this.reports.submit(frame.tasks, frame.events ?? []);
         else this.#early.push(frame);
@@ -169,7 +228,8 @@ export class NodeSession {
   #begin(): void {
     this.#registered = true;
     this.#options.onRegister(this);
-    this.send({ type: 'welcome', server: this.#options.serverName, heartbeatMs: this.#options.heartbeatMs });
+    const { serverName: server, heartbeatMs, servers } = this.#options;
+    this.send({ type: 'welcome', server, heartbeatMs, servers: dialable(servers?.() ?? []) });
     void this.#catchUp();
   }
 
@@ -186,22 +246,38 @@ export class NodeSession {
     this.#early = [];
   }
 
-  /** One write at a time, until the object says what the node last described. */
+  /** There is something to write; `isFirst`: also when the object names another session, or none. */
+  #change(isFirst = false): void {
+    this.#version += 1;
+    this.#isFirst ||= isFirst;
+    void this.#writeNode();
+  }
+
+  /** One write at a time, until the object says what is so of the node and of this session. */
   async #writeNode(): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
-    const { registry, serverName: server } = this.#options;
-    const state: SessionState = { server, id: this.id, since: this.#since };
-    while (this.open && this.#written !== this.#described) {
-      const described = this.#described;
+    const { registry } = this.#options;
+    const isOpen = (): boolean => this.open && !this.#superseded;
+    while (isOpen() && this.#written !== this.#version) {
+      const version = this.#version;
+      const isFirst = this.#isFirst;
+      this.#isFirst = false;
       await this.#retry('write', () =>
-        writeNode(registry, this.node, described, this.#labels, state, () => this.open),
+        writeNode(registry, this.node, this.#described, this.#labels, this.#state(), { isFirst, isOpen }),
       );
-      this.#written = described;
+      this.#written = version;
     }
     this.#writing = false;
     // The end may have been written while a write was under way, which then undid it.
     if (!this.open && this.#end !== undefined) await this.#clear(this.#end);
+  }
+
+  #state(): SessionState {
+    const base = { server: this.#options.serverName, id: this.id };
+    return this.#slowSince === undefined
+      ? { ...base, since: this.#since }
+      : { ...base, since: this.#slowSince, slow: true };
   }
 
   #ended(end: SessionEnd): void {
@@ -213,13 +289,15 @@ export class NodeSession {
   }
 
   async #clear(end: SessionEnd): Promise<void> {
-    const { registry, clock, log } = this.#options;
+    const { registry, clock, log, lastAlive } = this.#options;
     if (!this.#registered || end.reason === 'ServerStopping' || end.reason === 'Replaced') return;
-    const ended: SessionState = { server: '', id: '', since: timestamp(clock) };
+    const lastSeen = new Date(Math.max(this.#lastHeard, lastAlive() ?? 0)).toISOString();
+    const ended: SessionState = { server: '', id: '', since: timestamp(clock), lastSeen };
+    if (end.reason === 'Moved') await sleep(clock, movedWithinMs);
     for (let failures = 1; failures < 8; failures++) {
       try {
-        await clearSession(registry, this.node, this.id, ended);
-        return this.#tell(end);
+        if (await replaceSession(registry, this.node, this.id, ended)) this.#tell(end);
+        return;
       } catch (error) {
         log.warn(
           { object: `Node/${this.node}`, error: messageOf(error) },

@@ -17,10 +17,17 @@ const dialWithinMs = 10_000;
 export class Streams {
   readonly #clock: Clock;
   readonly #sessionOf: (node: string) => NodeSession | undefined;
+  readonly #recordedServer: (node: string) => string;
   readonly #waiting = new Map<string, Waiting>();
   readonly #open = new Set<FrameStream>();
 
-  constructor(clock: Clock, sessionOf: (node: string) => NodeSession | undefined) {
+  constructor(
+    clock: Clock,
+    sessionOf: (node: string) => NodeSession | undefined,
+    /** The server that the Node object names; empty when it names none. */
+    recordedServer: (node: string) => string,
+  ) {
+    this.#recordedServer = recordedServer;
     this.#clock = clock;
     this.#sessionOf = sessionOf;
   }
@@ -37,10 +44,7 @@ export class Streams {
       return Promise.reject(new ApiError(400, `task ${name} is on no node yet: ${why}`));
     }
     const session = this.#sessionOf(node);
-    if (session === undefined)
-      return Promise.reject(
-        new ApiError(503, `node ${node}, which has task ${name}, is not connected to this server`),
-      );
+    if (session === undefined) return Promise.reject(this.#noSession(node, name));
     const id = randomBytes(16).toString('hex');
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -68,6 +72,15 @@ export class Streams {
       this.#waiting.set(id, { node, accept });
       session.requestStream(id, uid, request);
     });
+  }
+
+  #noSession(node: string, task: string): ApiError {
+    const server = this.#recordedServer(node);
+    const which = `node ${node}, which has task ${task},`;
+    if (server === '') return new ApiError(503, `${which} is not connected to any server`);
+    // It goes from one server to another, or this one has just started: soon it will be known where it is.
+    const details = { retryAfterSeconds: 1 };
+    return new ApiError(503, `${which} is not connected to this server; ${server} had it last`, { details });
   }
 
   /** Whether the node may dial this id now. */

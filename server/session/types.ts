@@ -26,8 +26,12 @@ export interface GatewayOptions {
     object: Obj,
     event: { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string },
   ) => void;
-  /** Told to agents. Default 3,000; a node that misses three loses its session. */
+  /** Told to agents. Default 1,000; a node that misses three, and gives no sign of life, loses its session. */
   readonly heartbeatMs?: number;
+  /** `https://host:port` of all managers, told to agents. Default: none. */
+  readonly servers?: () => readonly string[];
+  /** PEM texts with which this server asks others for the streams of their nodes. Absent: it does not. */
+  readonly peerTls?: () => { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
 /** The server's end of node sessions, and the streams that run through them. */
@@ -36,16 +40,19 @@ export interface Gateway {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void;
   /**
    * Has the task's agent serve `request`. Throws ApiError: 400 when the task is on no node yet, 503 when
-   * its node has no session here or does not answer within 10 s.
+   * its node has no session here, 504 when it does not answer within 10 s.
    */
   openStream(task: Task, request: StreamRequest, signal?: AbortSignal): Promise<FrameStream>;
-  /** `GET …/tasks/NAME/log`. Answers errors itself as `Status`. Never throws. */
+  /** `GET …/tasks/NAME/log`, asked of another server if that holds the session. Answers errors itself. Never throws. */
   handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
-  /** The WebSocket `…/tasks/NAME/exec`. Never throws. */
+  /** The WebSocket `…/tasks/NAME/exec`, asked of another server if that holds the session. Never throws. */
   handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
   /** Names of the nodes whose session this server holds. */
   connected(): readonly string[];
-  /** Ends all sessions and streams. Node objects keep naming this server: its Lease says that it is gone. */
+  /**
+   * Has the agents go to other servers, if there are any, then ends all sessions and streams. Node objects of those
+   * that stayed keep naming this server: its Lease says that it is gone.
+   */
   close(): Promise<void>;
 }
 
@@ -54,6 +61,7 @@ export const nodesGroup = 'system:nodes';
 export const nodeUserPrefix = 'system:node:';
 
 export const sessionPath = '/session/v1';
+export const alivePath = '/session/v1/alive';
 export const streamsPath = '/session/v1/streams/';
 /** The agent takes it off through a report that says `gone`. */
 export const containerFinalizer = 'orc.dev/container';

@@ -43,7 +43,7 @@ export class FakeServer {
   readonly #waiting = new Set<() => void>();
 
   /** For `startAgent`: the first full set follows at once, unless the server is offline. */
-  readonly connect = (handlers: SessionHandlers): Omit<AgentSession, 'connected'> => {
+  readonly connect = (handlers: SessionHandlers): Omit<AgentSession, 'connected' | 'servers'> => {
     this.handlers = handlers;
     const describe = (): void => void Promise.resolve(handlers.describe()).then((node) => (this.node = node)).then(() => this.#changed()); // prettier-ignore
     describe();
