@@ -1,6 +1,6 @@
 /** `label` and `annotate`: the same command on two maps. */
 import type { Argv } from 'yargs';
-import type { CommandSpec } from './command.ts';
+import type { CommandSpec, Context } from './command.ts';
 import { CliError, usageError } from './errors.ts';
 import { say } from './io.ts';
 import { label, scopeOf, selectNamed } from './kinds.ts';
@@ -29,39 +29,47 @@ export const markCommand = (
       })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Change values that are there' }),
 
-  async run(context, args) {
-    const { client, namespace } = await context.connect();
-    const { objects, changes } = splitWords(args.what);
-    for (const { def, name } of selectNamed(objects)) {
-      const ref = { ...scopeOf(def, namespace), name };
-      const { metadata } = await client.get(def.kind, ref, context.signal);
-      const now = metadata[field] ?? {};
-      const taken = Object.entries(changes).find(
-        ([k, v]) => v !== null && now[k] !== undefined && now[k] !== v,
-      );
-      if (taken !== undefined && !args.overwrite) {
-        throw new CliError(`${label(def, name)} already has ${taken[0]}=${now[taken[0]] ?? ''}`, {
-          remedy: 'change it with --overwrite',
-        });
-      }
-      const same = Object.entries(changes).every(([k, v]) =>
-        v === null ? now[k] === undefined : now[k] === v,
-      );
-      if (!same)
-        await client.patch(
-          def.kind,
-          ref,
-          'merge',
-          { metadata: { [field]: changes } },
-          { fieldManager: 'orc-cli', signal: context.signal },
-        );
-      say(
-        context.io,
-        `${label(def, name)} ${same ? 'unchanged' : field === 'labels' ? 'labeled' : 'annotated'}`,
-      );
-    }
-  },
+  run: (context, args) => mark(context, field, args.what, args.overwrite),
 });
+
+/** Changes the labels or annotations of the objects that the words name; see `MarkArgs`. */
+export async function mark(
+  context: Context,
+  field: 'labels' | 'annotations',
+  what: readonly string[],
+  overwrite: boolean,
+): Promise<void> {
+  const { client, namespace } = await context.connect();
+  const { objects, changes } = splitWords(what);
+  for (const { def, name } of selectNamed(objects)) {
+    const ref = { ...scopeOf(def, namespace), name };
+    const { metadata } = await client.get(def.kind, ref, context.signal);
+    const now = metadata[field] ?? {};
+    const taken = Object.entries(changes).find(
+      ([k, v]) => v !== null && now[k] !== undefined && now[k] !== v,
+    );
+    if (taken !== undefined && !overwrite) {
+      throw new CliError(`${label(def, name)} already has ${taken[0]}=${now[taken[0]] ?? ''}`, {
+        remedy: 'change it with --overwrite',
+      });
+    }
+    const same = Object.entries(changes).every(([k, v]) =>
+      v === null ? now[k] === undefined : now[k] === v,
+    );
+    if (!same)
+      await client.patch(
+        def.kind,
+        ref,
+        'merge',
+        { metadata: { [field]: changes } },
+        { fieldManager: 'orc-cli', signal: context.signal },
+      );
+    say(
+      context.io,
+      `${label(def, name)} ${same ? 'unchanged' : field === 'labels' ? 'labeled' : 'annotated'}`,
+    );
+  }
+}
 
 /** `null` removes a key. */
 function splitWords(words: readonly string[]): {

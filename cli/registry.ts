@@ -30,6 +30,7 @@ export const entries: readonly Entry[] = [
   entry('Look', 'explain', 'Explain a kind and its fields', () => import('./commands/explain.ts')),
   entry('Look', 'api-resources', 'List the kinds', () => import('./commands/api-resources.ts')),
   entry('Inside a task', 'exec', 'Run a command in a task', () => import('./commands/exec.ts')),
+  entry('Nodes', 'node', 'List, label and remove nodes', () => import('./commands/node.ts')),
   entry('Nodes', 'cordon', 'Take no new tasks on a node', () => import('./commands/cordon.ts')),
   entry('Nodes', 'uncordon', 'Let a node take tasks again', () => import('./commands/uncordon.ts')),
   entry('Nodes', 'drain', 'Move all tasks off a node', () => import('./commands/drain.ts')),

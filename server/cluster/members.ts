@@ -39,9 +39,13 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
     },
     'POST members/promote': async ({ body }) => promote(etcd(), text(await body(), 'id')),
 
-    /** By name; a member that is none any more is gone already. */
+    /** By name; a member that is none any more is gone already. With an etcd of the user's it is the entry alone. */
     'POST members/remove': async ({ body }) => {
       const name = text(await body(), 'name');
+      if (options.etcd === undefined) {
+        await writeManager(registry, name, undefined);
+        return { removed: true };
+      }
       const member = (await listMembers(etcd())).find((one) => one.name === name);
       if (member !== undefined) {
         const own = await memberStatus(etcd());

@@ -1,0 +1,90 @@
+import { describe, expect, test } from '@jest/globals';
+import type { EtcdStatus } from '../../api-schemas/cluster-api.ts';
+import type { Node } from '../../api-schemas/index.ts';
+import type { Table } from '../../client/index.ts';
+import { withManagers } from './list.ts';
+import { managerStates } from './managers.ts';
+import { planRemoval, type RemovalView } from './remove.ts';
+
+const member = (id: string, name: string) => ({ id, name, peerUrls: [], isLearner: false, isStarted: true });
+const own: EtcdStatus = {
+  id: '1',
+  isLeader: false,
+  isLearner: false,
+  leaderId: '2',
+  raftTerm: 1,
+  raftIndex: 9,
+  appliedIndex: 9,
+  dbBytes: 1,
+  dbInUseBytes: 1,
+  alarms: [],
+  version: '3.5',
+};
+
+describe('managers', () => {
+  const managers = ['a', 'b', 'c'];
+  const members = [member('1', 'a'), member('2', 'b'), member('3', 'c')];
+
+  test('lead, are reached, or are not', () => {
+    const states = managerStates({ managers, alive: new Set(['a', 'b']), etcd: { members, own } });
+    expect(Object.fromEntries(states)).toEqual({ a: 'Reachable', b: 'Leader', c: 'Unreachable' });
+  });
+
+  test('are not known of without a quorum, and none leads in an etcd of the user’s', () => {
+    const { leaderId: _, ...lost } = own;
+    const states = managerStates({ managers, alive: new Set(managers), etcd: { members, own: lost } });
+    expect(new Set(states.values())).toEqual(new Set(['Unknown']));
+    const external = managerStates({ managers, alive: new Set(['a']), etcd: undefined });
+    expect(Object.fromEntries(external)).toEqual({ a: 'Reachable', b: 'Unreachable', c: 'Unreachable' });
+  });
+
+  test('have a column of their own, behind the role', () => {
+    const column = (name: string) => ({ name, type: 'string', format: '', priority: 0 });
+    const table: Table = {
+      kind: 'Table',
+      metadata: {},
+      columnDefinitions: [column('Name'), column('Role'), column('Age')],
+      rows: [{ cells: ['a', 'manager', '1s'] }, { cells: ['w', 'worker', '2s'] }],
+    };
+    const { columnDefinitions, rows } = withManagers(table, new Map([['a', 'Leader']]));
+    expect(columnDefinitions.map(({ name }) => name)).toEqual(['Name', 'Role', 'Manager', 'Age']);
+    expect(rows.map(({ cells }) => cells)).toEqual([
+      ['a', 'manager', 'Leader', '1s'],
+      ['w', 'worker', '-', '2s'],
+    ]);
+  });
+});
+
+describe('removing a node', () => {
+  const node = (connected: 'True' | 'False'): Node => ({
+    apiVersion: 'orc.dev/v1',
+    kind: 'Node',
+    metadata: { name: 'x' },
+    spec: {},
+    status: {
+      conditions: [
+        { type: 'Connected', status: connected, reason: 'R', message: '', lastTransitionTime: '' },
+      ],
+    },
+  });
+  const worker = { state: undefined };
+  const plan = (view: RemovalView, force = false): unknown => {
+    const planned = planRemoval('x', view, force);
+    return 'refused' in planned ? planned.refused.message : planned.steps;
+  };
+
+  test('deletes what is gone, and what is connected only by force', () => {
+    expect(plan({ ...worker, node: node('False') })).toEqual(['DeleteNode']);
+    expect(plan({ ...worker, node: node('True') })).toMatch(/is connected/);
+    expect(plan({ ...worker, node: node('True') }, true)).toEqual(['DeleteNode']);
+    expect(plan({ ...worker, node: undefined }, true)).toMatch(/there is no node x/);
+  });
+
+  test('takes a manager that is down out of etcd first, and never one that runs', () => {
+    const down = { state: 'Unreachable' } as const;
+    expect(plan({ ...down, node: node('False') })).toEqual(['LeaveEtcd', 'DeleteNode']);
+    expect(plan({ ...down, node: undefined })).toEqual(['LeaveEtcd']);
+    expect(plan({ state: 'Reachable', node: node('True') }, true)).toMatch(/is a manager that runs/);
+    expect(plan({ state: 'Unknown', node: node('True') }, true)).toMatch(/no quorum/);
+  });
+});
