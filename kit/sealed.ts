@@ -122,8 +122,10 @@ function readHeader(line: Buffer): Header {
   throw new SealError('this is no sealed file of orc, or of a later version');
 }
 
-async function firstLine(
+/** Takes the first line, with its end, off a stream. Throws SealError when it is longer than `max` bytes. */
+export async function firstLine(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  max = maxHeaderBytes,
 ): Promise<{ readonly line: Buffer; readonly rest: AsyncIterable<Uint8Array> }> {
   const iterator =
     Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
@@ -133,7 +135,7 @@ async function firstLine(
     if (next.done === true) throw new SealError('this is no sealed file of orc');
     seen = Buffer.concat([seen, next.value]);
     const end = seen.indexOf(10);
-    if (end < 0 && seen.length > maxHeaderBytes) throw new SealError('this is no sealed file of orc');
+    if (end < 0 && seen.length > max) throw new SealError('this is no sealed file of orc');
     if (end < 0) continue;
     const after = seen.subarray(end + 1);
     const rest = async function* (): AsyncGenerator<Uint8Array> {

@@ -115,6 +115,8 @@ export interface Reply {
   readonly body: unknown;
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent instead of `body`, as it comes; an answer that breaks off breaks the connection. */
+  readonly stream?: AsyncIterable<Buffer>;
 }
 
 /** What every handler works with. */

@@ -31,6 +31,9 @@ const status = obj(
   'What the cluster is.',
   {
     managers: mapOf('By name of the manager.', manager),
+    restoredAt: str('When it was last begun anew, from a backup or from one member.', {
+      format: 'date-time',
+    }),
     conditions: conditionsSchema,
   },
   { title: 'ClusterStatus' },

@@ -30,6 +30,8 @@ export interface ClusterStatus {
     /** A manager, as it said of itself when it last started. */
     readonly [k: string]: ClusterManager;
   };
+  /** When it was last begun anew, from a backup or from one member. */
+  readonly restoredAt?: string;
   /** What holds of the object now, each with the reason why. */
   readonly conditions?: readonly Condition[];
 }

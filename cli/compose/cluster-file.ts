@@ -17,9 +17,9 @@ export interface ManagerFile {
   /**
    * `new`: to be the first member. `joining`: to be added by a server of the cluster, to be started with
    * `initialCluster` once that has happened. `member`: it is one, and its data says of which cluster. `forced`:
-   * to be made the only member, in a recovery.
+   * to be made the only member, in a recovery. `restored`: a member with the data of a backup.
    */
-  readonly etcd: 'new' | 'joining' | 'member' | 'forced';
+  readonly etcd: 'new' | 'joining' | 'member' | 'forced' | 'restored';
   readonly initialCluster?: string;
 }
 

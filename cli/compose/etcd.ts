@@ -1,5 +1,5 @@
 /** The manager's store: on an etcd of its own, alone or a member of the cluster's, or on one of the user's. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatAge } from '../../api-schemas/index.ts';
 import type { Pki } from '../../server/pki/index.ts';
@@ -32,6 +32,10 @@ export const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
 
 export interface OpenedStore {
   readonly opened: StoreRoom.Store;
+  /** Its data was made from a backup, or is what one member had: nodes have not been seen since. */
+  readonly isAnew: boolean;
+  /** Notes that the member has begun: without its data nobody must begin another cluster by accident. */
+  settle(): Promise<void>;
   /** Why etcd does not answer, where that is known. */
   readonly trouble: () => string | undefined;
 }
@@ -45,7 +49,12 @@ export async function openEtcd(
   closers: Closers,
 ): Promise<OpenedStore> {
   if (!hasOwnEtcd(options))
-    return { opened: await openExternal(options, track, store, closers), trouble: () => undefined };
+    return {
+      opened: await openExternal(options, track, store, closers),
+      isAnew: false,
+      settle: () => Promise.resolve(),
+      trouble: () => undefined,
+    };
   const { dataDir, member, signal } = options;
   const joined = member === undefined ? undefined : await joinMembers(options, pki);
   const etcd = await store.superviseEtcd({
@@ -79,11 +88,11 @@ export async function openEtcd(
   if (member !== undefined && joined !== undefined) {
     // An address may have changed since the last start.
     await store.announcePeerUrl(opened.connection, joined.options.peerUrl.advertise);
-    // From now on the data says what the member is; without it nobody must begin a new cluster by accident.
-    await member.save({ ...withoutInitial(member.file), etcd: 'member' });
     closers.push(() => store.moveLeader(opened.connection));
   }
-  return { opened, trouble: () => etcd.trouble() };
+  const isAnew = member?.file.etcd === 'forced' || member?.file.etcd === 'restored';
+  const settle = async (): Promise<void> => member?.save({ ...withoutInitial(member.file), etcd: 'member' });
+  return { opened, isAnew, settle, trouble: () => etcd.trouble() };
 }
 
 interface Joined {
@@ -110,8 +119,11 @@ async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
   };
   const base = { name: nodeName, peerUrl, ...timing };
   switch (file.etcd) {
-    case 'new':
     case 'member':
+    case 'restored':
+      checkData(options.dataDir, nodeName);
+      return { options: { ...base, bootstrap: { kind: 'new' } }, ask };
+    case 'new':
       return { options: { ...base, bootstrap: { kind: 'new' } }, ask };
     case 'forced':
       return { options: { ...base, bootstrap: { kind: 'force-new' } }, ask };
@@ -126,6 +138,15 @@ async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
       };
     }
   }
+}
+
+/** A member without its data would begin a cluster of its own, and nobody would notice. */
+function checkData(dataDir: string, nodeName: string): void {
+  if (existsSync(join(dataDir, 'etcd', 'data'))) return;
+  throw new CliError(
+    `the etcd data of this manager is gone from ${dataDir}: run \`orc node rm ${nodeName} --force\` on another manager, ` +
+      'then `orc leave --force` and `orc join` here; or restore a backup with `orc cluster restore`',
+  );
 }
 
 /** etcd listens on an address, never on a name. */

@@ -76,7 +76,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(options), nodeName });
     const pki = await ensure();
-    const { opened, trouble } = await openEtcd(
+    const { opened, isAnew, settle, trouble } = await openEtcd(
       options,
       pki,
       etcdClientName,
@@ -140,14 +140,14 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const address = parseAddress(options.member?.file.advertise ?? server.url);
     const { host } = address;
     const url = urlOf(address);
-    await cluster.announce(createPublicKey(pki.node.key), {
-      url,
-      ...(options.member === undefined
-        ? {}
-        : { peerURL: urlOf({ host, port: options.member.file.peerPort }) }),
-      version,
-      since: timestamp(clock),
-    });
+    const peer =
+      options.member === undefined ? {} : { peerURL: urlOf({ host, port: options.member.file.peerPort }) };
+    await cluster.announce(
+      createPublicKey(pki.node.key),
+      { url, ...peer, version, since: timestamp(clock) },
+      isAnew,
+    );
+    await settle();
     const listeners: ((pki: Pki) => void)[] = [];
     const keeper = keepPki(pki, {
       ensure,

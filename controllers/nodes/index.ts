@@ -3,7 +3,7 @@
  * gives no task to a node that is not Ready, `replicas` replaces tasks of a Lost one, `endpoints` leaves them out.
  */
 import { isNotFound } from '../../kit/errors.ts';
-import type { Node, NodeStatus } from '../../api-schemas/index.ts';
+import { clusterName, type Node, type NodeStatus } from '../../api-schemas/index.ts';
 import type { Cache, Change } from '../../store/types.ts';
 import type { Controller } from '../runtime/controller.ts';
 import { findCondition } from '../runtime/conditions.ts';
@@ -28,6 +28,7 @@ export const nodesController: Controller = {
       nowMs,
       watchingSinceMs: storeSince(),
       timing,
+      ...restoredAt(cache),
       fleet: () => fleetOf(cache),
     });
     if (conditions !== node.status?.conditions) {
@@ -42,6 +43,11 @@ export const nodesController: Controller = {
     return wakeAtMs === undefined ? {} : { requeueAfterMs: Math.max(1, wakeAtMs - nowMs) };
   },
 };
+
+function restoredAt(cache: Cache): { restoredAtMs?: number } {
+  const at = Date.parse(cache.get('Cluster', '', clusterName)?.status?.restoredAt ?? '');
+  return Number.isNaN(at) ? {} : { restoredAtMs: at };
+}
 
 function fleetOf(cache: Cache): Fleet {
   const nodes = cache.list('Node');

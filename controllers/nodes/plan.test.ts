@@ -151,6 +151,36 @@ describe('the nodes plan', () => {
     expect(node.at(hour + 3, false, hour * 1000)).toMatchObject({ lost: 'True HeartbeatLost' });
   });
 
+  test('gives nodes time to find a cluster that was restored', () => {
+    const seen = (session: NonNullable<Node['status']>, nowS: number): string => {
+      const node = { ...aNode('n'), status: { ...aNode('n').status, ...session } };
+      const nowMs = zero + nowS * 1000;
+      const first = plan({
+        node,
+        isServerAlive: false,
+        nowMs: zero,
+        watchingSinceMs: 0,
+        timing,
+        fleet: () => others,
+      });
+      const { conditions } = plan({
+        node: { ...node, status: { ...node.status, conditions: first.conditions } },
+        isServerAlive: false,
+        nowMs,
+        watchingSinceMs: 0,
+        restoredAtMs: zero,
+        timing,
+        fleet: () => others,
+      });
+      const lost = findCondition(conditions, 'Lost');
+      return `${lost?.status ?? ''} ${lost?.reason ?? ''}`;
+    };
+    const old = { session: { server: 'a', id: 's', since: at(-100) } };
+    expect(seen(old, 600)).toBe('False Restored');
+    expect(seen(old, 900)).toBe('True HeartbeatLost');
+    expect(seen({ session: { server: 'a', id: 's', since: at(10) } }, 600)).toBe('True HeartbeatLost');
+  });
+
   test('waits for a new node to describe itself', () => {
     expect(follow({ ...aNode('n'), status: back }).at(0)).toMatchObject({
       ready: 'False NotReported',

@@ -10,6 +10,8 @@ export interface Observed {
   /** Since when a node that came back could have been seen; at least a grace is given from there. */
   readonly watchingSinceMs: number;
   readonly timing: Timing;
+  /** When the cluster was last begun anew, from a backup or from one member. */
+  readonly restoredAtMs?: number;
   readonly fleet: () => Fleet;
 }
 
@@ -133,11 +135,24 @@ function lostOf(observed: Observed, ready: NewCondition, seenAtMs: number): Lost
     ? graceEnd(observed, seenAtMs, graceMs)
     : Math.max(downSince(node, nowMs), observed.watchingSinceMs) + graceMs;
   if (nowMs < dueMs) return { ...inReach, dueMs };
+  const unseen = notSeenSinceRestore(observed);
+  if (isAway && unseen !== undefined) return unseen;
   const held = heldBack(fleet(), nowMs);
   if (held !== undefined)
     return { condition: cond('Lost', 'False', held.reason, held.message), dueMs: held.dueMs };
   const message = `${isAway ? 'not heard of' : 'without an engine'} for ${formatDuration(graceMs)}: its tasks are replaced elsewhere`;
   return { condition: cond('Lost', 'True', ready.reason, message) };
+}
+
+/** After a restore, perhaps at other addresses, nodes may have to be told where the cluster is. */
+const findAgainMs = 15 * 60_000;
+
+function notSeenSinceRestore({ node, nowMs, restoredAtMs }: Observed): LostVerdict | undefined {
+  if (restoredAtMs === undefined || nowMs >= restoredAtMs + findAgainMs) return undefined;
+  if (Date.parse(node.status?.session?.since ?? '') >= restoredAtMs) return undefined;
+  const message =
+    'not seen since the cluster was restored: join it again there, or remove it with `orc node rm`; given up after 15m';
+  return { condition: cond('Lost', 'False', 'Restored', message), dueMs: restoredAtMs + findAgainMs };
 }
 
 /** Why a node is not given up, although it is due. */

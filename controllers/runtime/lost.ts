@@ -11,7 +11,7 @@ export interface NodesView {
 /** What the nodes controller goes by; a service with the same needs no view of its own. */
 const commonLostAfterMs = 5_000;
 /** It holds nodes back for the sake of all services. */
-const heldReasons: readonly string[] = ['ManyNodesOut', 'AllNodesOut'];
+const heldReasons: readonly string[] = ['ManyNodesOut', 'AllNodesOut', 'Restored'];
 
 /**
  * The nodes as a service sees them: which are lost follows from its own `disconnect.lostAfter`. Sooner than the

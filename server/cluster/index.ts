@@ -2,10 +2,13 @@
 import type { KeyObject } from 'node:crypto';
 import type { ClusterManager } from '../../api-schemas/index.ts';
 import type { JoinRequest, NodeRole, Proof } from '../../api-schemas/join.ts';
+import { timestamp } from '../../kit/clock.ts';
 import { ApiError } from '../../kit/errors.ts';
+import { listMembers } from '../../store/index.ts';
 import { digestOfKey } from '../pki/index.ts';
 import { nodeUserPrefix } from '../session/types.ts';
 import type { Identity, Reply } from '../types.ts';
+import { sealedBackup } from './backup.ts';
 import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
 import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
@@ -32,8 +35,11 @@ export interface Cluster {
   handle(call: ClusterCall): Promise<Reply>;
   /** Why a node may not hold a session; undefined when it may. */
   refusalOf(node: string, keyDigest: string | undefined): string | undefined;
-  /** Gives this machine's own name to its key, and says where its manager is. */
-  announce(publicKey: KeyObject, manager: ClusterManager): Promise<void>;
+  /**
+   * Gives this machine's own name to its key, and says where its manager is. `isAnew`: the store was begun anew from
+   * a backup or from one member, so that nodes have to find it first.
+   */
+  announce(publicKey: KeyObject, manager: ClusterManager, isAnew?: boolean): Promise<void>;
   /** The join token of a role, as it is now. */
   token(role: NodeRole): string;
   /** `https://host:port` of all managers, sorted. */
@@ -80,6 +86,7 @@ export function createCluster(options: ClusterOptions): Cluster {
         throw new ApiError(400, `query parameter role: expected worker or manager, got "${role}"`);
       return Promise.resolve({ role, token: tokenFor(role) });
     },
+    'POST backup': (call) => sealedBackup(options, call),
     ...memberRoutes(options),
   };
 
@@ -87,18 +94,27 @@ export function createCluster(options: ClusterOptions): Cluster {
     async handle(call) {
       const route = routes[`${call.method} ${call.path}`];
       if (route === undefined) throw new ApiError(404, 'the server could not find the requested resource');
-      return { code: 200, body: await route(call) };
+      const answer = await route(call);
+      return isReply(answer) ? answer : { code: 200, body: answer };
     },
     refusalOf: (node, digest) => refusalOf(registry.cache, node, digest),
-    async announce(publicKey, manager) {
+    async announce(publicKey, manager, isAnew = false) {
       await claimOwnNode(registry, nodeName, digestOfKey(publicKey), logger);
-      await writeManager(registry, nodeName, manager);
+      const members = options.etcd === undefined ? undefined : await listMembers(options.etcd);
+      const names = members?.map(({ name }) => name);
+      await writeManager(registry, nodeName, manager, {
+        ...(names === undefined ? {} : { others: names }),
+        ...(isAnew ? { restoredAt: timestamp(clock) } : {}),
+      });
     },
     token: tokenFor,
     servers: () => serversOf(registry.cache),
     refusals,
   };
 }
+
+const isReply = (answer: unknown): answer is Reply =>
+  typeof answer === 'object' && answer !== null && 'stream' in answer;
 
 const proofOf = (body: unknown): Proof => ({
   publicKey: text(body, 'publicKey'),

@@ -21,16 +21,23 @@ export const serversOf = (cache: Cache): readonly string[] =>
     .map(({ url }) => url)
     .sort();
 
-/** Makes the object where it is missing, and sets or removes a manager's entry. */
+/**
+ * Makes the object where it is missing, and sets or removes a manager's entry. Entries of managers that are not among
+ * `others` go: they were removed while nobody could write it down.
+ */
 export async function writeManager(
   registry: Registry,
   name: string,
   manager: ClusterManager | undefined,
+  more: { readonly others?: readonly string[]; readonly restoredAt?: string } = {},
 ): Promise<void> {
+  const isThere = (other: string): boolean => other !== name && (more.others?.includes(other) ?? true);
   const change = (current: Cluster): Cluster => {
-    const { [name]: _old, ...others } = current.status?.managers ?? {};
+    const before = Object.entries(current.status?.managers ?? {});
+    const others = Object.fromEntries(before.filter(([other]) => isThere(other)));
+    const restored = more.restoredAt === undefined ? {} : { restoredAt: more.restoredAt };
     const managers = manager === undefined ? others : { ...others, [name]: manager };
-    return { ...current, status: { ...current.status, managers } };
+    return { ...current, status: { ...current.status, ...restored, managers } };
   };
   for (;;) {
     try {

@@ -1,0 +1,56 @@
+import { ApiError } from '../../kit/errors.ts';
+import { seal } from '../../kit/sealed.ts';
+import { backup, type MemberCalls } from '../../store/index.ts';
+import type { Reply } from '../types.ts';
+import type { ClusterCall } from './index.ts';
+import { text } from './input.ts';
+import type { ClusterOptions } from './types.ts';
+
+/** First line of what is sealed: what a new manager needs beside the store. */
+export interface BackupHead {
+  readonly format: 'orc-backup';
+  readonly version: 1;
+  readonly createdAt: string;
+  /** Of the manager that made it. */
+  readonly nodeName: string;
+  /** PEM texts. */
+  readonly ca: { readonly cert: string; readonly key: string };
+}
+
+/** A passphrase that a person can be asked for; what is shorter is guessed. */
+const leastPassphrase = 8;
+
+/**
+ * `POST backup`: the CA with its key and all of the store, sealed under the passphrase of the request. Made while the
+ * cluster is used; nothing of it leaves this process unsealed. A stream that breaks off cannot be opened.
+ */
+export async function sealedBackup(options: ClusterOptions, call: Pick<ClusterCall, 'body'>): Promise<Reply> {
+  const { etcd, clock, nodeName, logger } = options;
+  const body = await call.body();
+  const passphrase = text(body, 'passphrase');
+  if (passphrase.length < leastPassphrase)
+    throw new ApiError(400, `passphrase: expected ${leastPassphrase} characters or more`);
+  if (etcd === undefined)
+    throw new ApiError(409, 'the state of this cluster is in an etcd of yours: back that up, and pki/');
+  const staleOk = (body as { staleOk?: unknown }).staleOk === true;
+  const ca = options.ca();
+  const head: BackupHead = {
+    format: 'orc-backup',
+    version: 1,
+    createdAt: new Date(clock.now()).toISOString(),
+    nodeName,
+    ca: { cert: ca.cert, key: ca.key },
+  };
+  logger.info('a backup is being made');
+  const stream = seal(contentOf(head, etcd, staleOk), passphrase);
+  return { code: 200, type: 'application/octet-stream', body: undefined, stream };
+}
+
+async function* contentOf(
+  head: BackupHead,
+  connection: MemberCalls,
+  staleOk: boolean,
+): AsyncGenerator<Buffer> {
+  yield Buffer.from(`${JSON.stringify(head)}\n`);
+  yield* backup({ connection, staleOk });
+}
