@@ -14,6 +14,7 @@ export const entries: readonly Entry[] = [
   entry('Start a cluster', 'init', 'Make this machine the first manager of a cluster', () => import('./commands/init.ts')),
   entry('Start a cluster', 'join', 'Make this machine a node of a cluster', () => import('./commands/join.ts')),
   entry('Start a cluster', 'token', 'Show or rotate the tokens that let machines join', () => import('./commands/token.ts')),
+  entry('Start a cluster', 'cluster', 'Back up, restore or recover a cluster', () => import('./commands/cluster.ts')),
   entry('Start a cluster', 'server', 'Run the API server and controllers', () => import('./commands/server.ts')),
   entry('Start a cluster', 'agent', 'Run the agent of this node', () => import('./commands/agent.ts')),
   entry('Change', 'apply', 'Make the cluster as manifests say', () => import('./commands/apply.ts')),

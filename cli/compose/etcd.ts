@@ -19,10 +19,18 @@ export type Closers = (() => Promise<unknown>)[];
  * One beat and one election of etcd, for members on several machines: late enough for a busy one, and early enough
  * that writes go on within three seconds of a leader's end. (etcd's own defaults are 100 and 1,000.)
  */
-const timing = { heartbeatMs: 75, electionMs: 750 };
+export const memberTiming = { heartbeatMs: 75, electionMs: 750 };
 
 export const hasOwnEtcd = ({ etcdEndpoints = [] }: Pick<ManagerOptions, 'etcdEndpoints'>): boolean =>
   etcdEndpoints.length === 0;
+
+/** The files of etcd and its only client. */
+export const etcdTlsOf = ({ ca, etcd, etcdClient }: Pki, clientName: string): StoreRoom.EtcdTls => ({
+  caFile: ca.certFile,
+  certFile: etcd.certFile,
+  keyFile: etcd.keyFile,
+  client: { certFile: etcdClient.certFile, keyFile: etcdClient.keyFile, hostname: clientName },
+});
 
 export const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
   ca: Buffer.from(ca.cert),
@@ -61,16 +69,7 @@ export async function openEtcd(
     dataDir: join(dataDir, 'etcd'),
     logger: options.logger.child({ part: 'etcd' }),
     signal,
-    tls: {
-      caFile: pki.ca.certFile,
-      certFile: pki.etcd.certFile,
-      keyFile: pki.etcd.keyFile,
-      client: {
-        certFile: pki.etcdClient.certFile,
-        keyFile: pki.etcdClient.keyFile,
-        hostname: clientName,
-      },
-    },
+    tls: etcdTlsOf(pki, clientName),
     ...(joined === undefined ? {} : { member: joined.options }),
   });
   closers.push(() => etcd.stop());
@@ -117,7 +116,7 @@ async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
     clock,
     signal,
   };
-  const base = { name: nodeName, peerUrl, ...timing };
+  const base = { name: nodeName, peerUrl, ...memberTiming };
   switch (file.etcd) {
     case 'member':
     case 'restored':
@@ -150,7 +149,10 @@ function checkData(dataDir: string, nodeName: string): void {
 }
 
 /** etcd listens on an address, never on a name. */
-function peerUrlsOf({ listen, advertise, peerPort }: ManagerFile): { listen: string; advertise: string } {
+export function peerUrlsOf({ listen, advertise, peerPort }: Omit<ManagerFile, 'etcd'>): {
+  listen: string;
+  advertise: string;
+} {
   const at = (host: string): string => `https://${formatAddress({ host, port: peerPort })}`;
   return { listen: at(parseAddress(listen).host), advertise: at(parseAddress(advertise).host) };
 }

@@ -2,13 +2,13 @@
  * A manager: certificates, etcd (our own, or an external one), the store, the API server with its node gateway,
  * and the controllers. The composition root: opens the doors of `store`, `server` and `controllers`.
  */
-import { networkInterfaces } from 'node:os';
 import { createPublicKey } from 'node:crypto';
 import { systemClock, timestamp, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import { version } from '../version.ts';
+import { addressesOf } from './addresses.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import type { ManagerFile } from './cluster-file.ts';
 import { etcdClientTls, hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
@@ -74,7 +74,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     }
   };
   try {
-    const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: addressesOf(options), nodeName });
+    const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: hostnamesOf(options), nodeName });
     const pki = await ensure();
     const { opened, isAnew, settle, trouble } = await openEtcd(
       options,
@@ -183,13 +183,5 @@ const serverTls = ({ ca, server }: Pki) => ({ ca: ca.cert, cert: server.cert, ke
 /** How long a manager that is gone holds on to what it leads, and its agents to it. etcd's least is 2. */
 const memberTtlSeconds = 3;
 
-/** Names and addresses that others may use for this server. */
-function addressesOf({ listen: { host }, member }: ManagerOptions): string[] {
-  const advertised = member === undefined ? [] : [parseAddress(member.file.advertise).host];
-  if (host !== '0.0.0.0' && host !== '::') return [...new Set([host, ...advertised])];
-  return [...new Set([...advertised, ...interfaceAddresses()])];
-}
-
-function interfaceAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address));
-}
+const hostnamesOf = ({ listen, member }: ManagerOptions): string[] =>
+  addressesOf(listen.host, member?.file.advertise);

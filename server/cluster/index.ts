@@ -17,6 +17,7 @@ import { memberRoutes } from './members.ts';
 import { text } from './input.ts';
 import type { ClusterOptions } from './types.ts';
 
+export type { BackupHead } from './backup.ts';
 export { digestOf, tokenOf, type Ca } from './token.ts';
 export type { ClusterOptions } from './types.ts';
 

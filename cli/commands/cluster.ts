@@ -1,0 +1,111 @@
+import { defineCommand } from '../command.ts';
+import { writeBackup } from '../cluster/backup.ts';
+import { readPassphrase } from '../cluster/passphrase.ts';
+import { advertisedAddress, formatAddress } from '../compose/advertise.ts';
+import {
+  commonOptions,
+  defaultNodeName,
+  defaultPort,
+  loggerOf,
+  memberOptions,
+  nodeNameOption,
+  parseListen,
+} from '../compose/flags.ts';
+import { lockDataDir } from '../compose/lock.ts';
+import { recoverManager, restoreManager } from '../compose/restore.ts';
+import { CliError, usageError } from '../errors.ts';
+import { note, say } from '../io.ts';
+
+export const command = defineCommand({
+  positionals: '<action> [file]',
+  describe: 'Back up a cluster, restore it, or bring it back from its last manager.',
+  examples: [
+    ['orc cluster backup orc.backup', 'The state and the CA, sealed under a passphrase'],
+    ['orc cluster restore orc.backup --name n1', 'On a new machine; then `orc up`'],
+    ['orc cluster recover --force', 'On the last manager, when the others are gone for good; then `orc up`'],
+  ],
+  epilog:
+    'backup: through any manager, while the cluster is used; --stale takes what one manager has when the majority is\n' +
+    'lost. The passphrase comes from --passphrase-file, $ORC_PASSPHRASE, or is asked for.\n' +
+    'restore, recover: on the machine itself, while orc does not run there. Containers that run are taken over.',
+  options: (yargs) =>
+    memberOptions(commonOptions(yargs))
+      .positional('action', {
+        choices: ['backup', 'restore', 'recover'] as const,
+        demandOption: true,
+        describe: 'What to do',
+      })
+      .positional('file', { type: 'string', describe: 'The backup' })
+      .option('passphrase-file', { type: 'string', describe: 'A file that holds the passphrase' })
+      .option('stale', { type: 'boolean', default: false, describe: 'backup: without asking the majority' })
+      .option('force', { type: 'boolean', default: false, describe: 'recover: yes, the others are gone' })
+      .option('listen', {
+        type: 'string',
+        defaultDescription: `0.0.0.0:${defaultPort}`,
+        describe: 'restore: where the API listens',
+      })
+      .option('node-name', { ...nodeNameOption, describe: 'restore: name of this node' }),
+
+  async run({ io, connect, signal }, flags) {
+    switch (flags.action) {
+      case 'backup': {
+        const file = fileOf(flags.file);
+        const passphrase = await readPassphrase(io, flags.passphraseFile, true);
+        const { client } = await connect();
+        const bytes = await writeBackup(client, { file, passphrase, staleOk: flags.stale, signal });
+        return say(
+          io,
+          `${file}: ${bytes} bytes, checked. It opens with the passphrase only: keep both, apart`,
+        );
+      }
+      case 'restore': {
+        const file = fileOf(flags.file);
+        const passphrase = await readPassphrase(io, flags.passphraseFile, false);
+        const listen = parseListen(flags.listen ?? `0.0.0.0:${defaultPort}`);
+        const advertise = await advertisedAddress(flags.advertise, listen);
+        const unlock = await lockDataDir(flags.dataDir, 'orc');
+        try {
+          const { createdAt, keys } = await restoreManager({
+            file,
+            passphrase,
+            dataDir: flags.dataDir,
+            nodeName: flags.nodeName ?? defaultNodeName(),
+            manager: {
+              listen: formatAddress(listen),
+              advertise: formatAddress(advertise),
+              peerPort: flags.peerPort,
+            },
+            logger: loggerOf({ ...flags, logLevel: 'warn' }),
+          });
+          note(
+            io,
+            `restored ${keys} objects of ${createdAt}; start it with \`orc up --data-dir ${flags.dataDir}\``,
+          );
+          note(io, 'Nodes that do not find it at the old addresses are told the new one by joining again.');
+        } finally {
+          await unlock();
+        }
+        return;
+      }
+      case 'recover': {
+        if (!flags.force) {
+          throw new CliError(
+            'recover makes a cluster of this manager alone: what others have and it has not is lost, and they must join anew. Run it with --force once they are gone for good',
+          );
+        }
+        const unlock = await lockDataDir(flags.dataDir, 'orc');
+        try {
+          const name = await recoverManager(flags.dataDir);
+          note(io, `${name} will be the only manager: start it with \`orc up --data-dir ${flags.dataDir}\``);
+        } finally {
+          await unlock();
+        }
+      }
+    }
+  },
+});
+
+function fileOf(file: string | undefined): string {
+  if (file !== undefined) return file;
+  throw usageError('no file is given', 'e.g. orc cluster backup orc.backup');
+}
