@@ -178,6 +178,8 @@ describe('the nodes plan', () => {
     const old = { session: { server: 'a', id: 's', since: at(-100) } };
     expect(seen(old, 600)).toBe('False Restored');
     expect(seen(old, 900)).toBe('True HeartbeatLost');
+    const cleared = { session: { server: '', id: '', since: at(10) } };
+    expect(seen(cleared, 600)).toBe('False Restored');
     expect(seen({ session: { server: 'a', id: 's', since: at(10) } }, 600)).toBe('True HeartbeatLost');
   });
 

@@ -149,7 +149,9 @@ const findAgainMs = 15 * 60_000;
 
 function notSeenSinceRestore({ node, nowMs, restoredAtMs }: Observed): LostVerdict | undefined {
   if (restoredAtMs === undefined || nowMs >= restoredAtMs + findAgainMs) return undefined;
-  if (Date.parse(node.status?.session?.since ?? '') >= restoredAtMs) return undefined;
+  // A session that was cleared away, as nobody came back to it, is no sign of life.
+  const { server, since, lastSeen } = node.status?.session ?? {};
+  if (Date.parse((server === '' ? lastSeen : since) ?? '') >= restoredAtMs) return undefined;
   const message =
     'not seen since the cluster was restored: join it again there, or remove it with `orc node rm`; given up after 15m';
   return { condition: cond('Lost', 'False', 'Restored', message), dueMs: restoredAtMs + findAgainMs };
