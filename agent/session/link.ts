@@ -78,6 +78,10 @@ export class Link {
     this.#beatLater();
   }
 
+  get heartbeatMs(): number {
+    return this.#heartbeatMs;
+  }
+
   /** The complete set; undefined before `ready`. */
   get set(): AssignmentSet | undefined {
     return this.#assignments.current;

@@ -332,8 +332,9 @@ class Session implements AgentSession {
     const link = this.#link;
     if (signOfLife === undefined || link === undefined) return;
     const servers = [link.endpoint, ...this.#servers.round().filter((one) => one !== link.endpoint)];
+    const everyMs = link.heartbeatMs;
     Promise.resolve(tls()).then(
-      (identity) => signOfLife.follow({ servers, tls: identity }),
+      (identity) => signOfLife.follow({ servers, everyMs, tls: identity }),
       () => undefined,
     );
   }

@@ -7,11 +7,13 @@ import type * as threads from 'node:worker_threads';
 export interface LifeTarget {
   /** `https://host:port`; the first one is that of the session, the others are for when it is gone. */
   readonly servers: readonly string[];
+  /** Between signs; as between the heartbeats of the session. */
+  readonly everyMs: number;
   readonly tls: { readonly ca: string; readonly cert?: string; readonly key?: string };
 }
 
 /**
- * The program of the second thread: a ping each second on a WebSocket of its own, to the first server that it
+ * The program of the second thread: a ping now and then on a WebSocket of its own, to the first server that it
  * reaches. It is run from its own text, so it uses nothing but `load` and what is in Node; and it speaks WebSocket
  * by hand, since a thread that loads `ws` and `https` takes twice the memory.
  */
@@ -20,7 +22,6 @@ export function signOfLifeThread(load: NodeJS.Require): void {
   const { connect } = load('node:tls') as typeof tls;
   const { isIP } = load('node:net') as typeof net;
   const { randomBytes } = load('node:crypto') as typeof crypto;
-  const everyMs = 1_000;
   /** Ticks without an answer after which a connection is given up. */
   const patience = 3;
   /** A ping without payload, masked with nothing. */
@@ -29,6 +30,7 @@ export function signOfLifeThread(load: NodeJS.Require): void {
   let at = 0;
   let end = (): void => undefined;
   let tick = (): void => dial();
+  let timer: NodeJS.Timeout | undefined;
 
   function dial(): void {
     if (target === undefined) return;
@@ -85,6 +87,7 @@ export function signOfLifeThread(load: NodeJS.Require): void {
     at = 0;
     end();
     dial();
+    clearInterval(timer);
+    timer = setInterval(() => tick(), next.everyMs);
   });
-  setInterval(() => tick(), everyMs);
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { signOfLifeThread, type LifeTarget } from './sign-of-life-thread.ts';
 
-/** Says every second that this process lives, whatever its main thread is busy with. */
+/** Says as often as the session's heartbeat that this process lives, whatever its main thread is busy with. */
 export interface SignOfLife {
   /** From now on to the first of these servers, and to the others when it is gone. */
   follow(target: LifeTarget): void;

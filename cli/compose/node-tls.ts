@@ -101,7 +101,10 @@ async function renewed(options: NodeTlsOptions, current: NodeTls): Promise<NodeT
   const { dataDir, nodeName, servers, clock, logger, random = Math.random } = options;
   const { renew = renewCertificate } = options;
   const there = readNodeTls(dataDir);
-  if (there.cert !== current.cert && clock.now() < renewAtOf(there.cert)) return there;
+  if (there.cert !== current.cert && clock.now() < renewAtOf(there.cert)) {
+    logger.info('the certificate of this node was renewed by another process');
+    return there;
+  }
   const shuffled = servers()
     .map((server) => ({ server, at: random() }))
     .sort((a, b) => a.at - b.at);

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { FakeClock } from '../../kit/clock.ts';
+import { FakeClock, systemClock } from '../../kit/clock.ts';
+import { issueCertificate } from './issue.ts';
 import { ensurePki, type Credentials, type Pki } from './pki.ts';
 
 const dayMs = 86_400_000;
@@ -71,6 +72,17 @@ describe('the cluster PKI', () => {
     expect(new X509Certificate(second.server.cert).checkHost('new.example')).toBe('new.example');
     expect(second.admin).toEqual(first.admin);
     expect((await ensure({ nodeName: 'n2' })).node.cert).not.toBe(first.node.cert);
+  });
+
+  test('is issued anew when its group is another than before', async () => {
+    const first = await ensure();
+    const subject = (cert: string): string => new X509Certificate(cert).subject;
+    expect(subject(first.server.cert)).toContain('O=system:servers');
+    const earlier = { commonName: 'orc-server', organization: 'orc', usage: 'both', days: 300 } as const;
+    await writeFile(path('server.crt'), issueCertificate(first.ca, earlier, first.server.key, systemClock));
+    const second = await ensure();
+    expect(subject(second.server.cert)).toContain('O=system:servers');
+    expect(second.server.key).toBe(first.server.key);
   });
 
   test('survives a start that was cut short after any file', async () => {
