@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import type { AssignmentSet, NodeStatus, Port, StreamRequest } from '../api-schemas/index.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -8,6 +6,7 @@ import { EngineWatcher } from './engine.ts';
 import { run, type Run } from './network/commands.ts';
 import { holdPort, type Hold } from './network/ingress/hold.ts';
 import { Ingress } from './network/ingress/index.ts';
+import { defaultTable } from './network/ingress/table.ts';
 import { ipv6Usable } from './network/ipv6.ts';
 import { portHolder } from './network/listeners.ts';
 import { Networks } from './network/networks.ts';
@@ -19,6 +18,7 @@ import { CheckpointFile } from './tasks/checkpoint.ts';
 import { Tasks } from './tasks/index.ts';
 import { Reach } from './tasks/reach.ts';
 
+export { clearNode, type ClearOptions } from './clear.ts';
 export { createDockerRuntime, type DockerRuntimeOptions } from './runtime/docker/index.ts';
 export { createSimulatedRuntime, type SimulatedOptions, type SimulatedRuntime } from './runtime/simulated.ts';
 export { connectSession, type AgentSession, type SessionOptions } from './session/index.ts';
@@ -201,9 +201,4 @@ async function holderOfOne(ports: readonly Port[]): Promise<string | undefined> 
     if (holder !== undefined) return holder;
   }
   return undefined;
-}
-
-function defaultTable(dataDir: string | undefined): string {
-  if (dataDir === undefined || dataDir === join('/var/lib/orc', 'agent')) return 'orc_ingress';
-  return `orc_ingress_${createHash('sha256').update(dataDir).digest('hex').slice(0, 8)}`;
 }

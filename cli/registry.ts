@@ -13,6 +13,7 @@ export const entries: readonly Entry[] = [
   entry('Start a cluster', 'up', 'Run a whole cluster on this machine', () => import('./commands/up.ts')),
   entry('Start a cluster', 'init', 'Make this machine the first manager of a cluster', () => import('./commands/init.ts')),
   entry('Start a cluster', 'join', 'Make this machine a node of a cluster', () => import('./commands/join.ts')),
+  entry('Start a cluster', 'leave', 'Take this machine out of its cluster', () => import('./commands/leave.ts')),
   entry('Start a cluster', 'token', 'Show or rotate the tokens that let machines join', () => import('./commands/token.ts')),
   entry('Start a cluster', 'cluster', 'Back up, restore or recover a cluster', () => import('./commands/cluster.ts')),
   entry('Start a cluster', 'server', 'Run the API server and controllers', () => import('./commands/server.ts')),

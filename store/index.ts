@@ -12,6 +12,7 @@ export {
   type SupervisorHealth,
   type SupervisorOptions,
 } from './supervisor.ts';
+export { endLeftOver } from './etcd-process.ts';
 export type { Bootstrap, EtcdTls, MemberOptions } from './etcd-args.ts';
 export {
   listMembers,

@@ -30,12 +30,24 @@ export interface ClusterFile {
   /** `https://host:port` of managers, as known when this was written. */
   readonly servers: readonly string[];
   readonly manager?: ManagerFile;
+  /** It has left: the cluster knows nothing of it any more, and what is here is being removed. */
+  readonly hasLeft?: true;
 }
 
 const pathOf = (dataDir: string): string => join(dataDir, 'cluster.json');
 
-/** Undefined when there is none. Throws CliError when it cannot be understood. */
+/** Undefined when there is none. Throws CliError when it cannot be understood, or the machine has left. */
 export async function readClusterFile(dataDir: string): Promise<ClusterFile | undefined> {
+  const file = await readClusterFileToLeave(dataDir);
+  if (file?.hasLeft === true)
+    throw new CliError(
+      `this machine has left its cluster: \`orc leave\` removes what is still in ${dataDir}`,
+    );
+  return file;
+}
+
+/** The same for who leaves, or has left, but was interrupted before all was removed. */
+export async function readClusterFileToLeave(dataDir: string): Promise<ClusterFile | undefined> {
   const path = pathOf(dataDir);
   const text = await readIfThere(path);
   if (text === undefined) return undefined;

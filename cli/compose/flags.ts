@@ -88,9 +88,11 @@ export const nodeNameOption = {
   describe: 'Name of this node in the cluster',
 } as const;
 
-export const agentOptions = <T>(yargs: Argv<T>) =>
+export const agentOptions = <T>(yargs: Argv<T>) => engineOptions(yargs.option('node-name', nodeNameOption));
+
+/** What runs the containers of this machine. */
+export const engineOptions = <T>(yargs: Argv<T>) =>
   yargs
-    .option('node-name', nodeNameOption)
     .option('docker-host', {
       type: 'string',
       default: process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock',

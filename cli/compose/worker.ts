@@ -64,5 +64,5 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 /** The cluster's identity on an engine: a digest of its CA. */
-const clusterOf = (ca: string): string =>
+export const clusterOf = (ca: string): string =>
   new X509Certificate(ca).fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase();

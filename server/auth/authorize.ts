@@ -1,8 +1,10 @@
 /**
- * Who may do what. Today two groups are known: `system:masters` may do all, `system:nodes` may only hold its
- * session. Roles take this function's place, not its shape.
+ * Who may do what. Today two groups are known: `system:masters` may do all; a member of `system:nodes` may hold its
+ * session, renew its certificate, read its own Node and delete it (it leaves), and say how its role changes. Roles
+ * take this function's place, not its shape.
  */
 import { ApiError } from '../../kit/errors.ts';
+import { nodeUserPrefix } from '../session/types.ts';
 import type { Identity } from '../types.ts';
 import { adminGroup, nodesGroup } from './identity.ts';
 
@@ -29,15 +31,16 @@ export const clusterPath = '/cluster/v1/';
 const joinPaths: readonly string[] = ['ca', 'challenge', 'join'].map((name) => clusterPath + name);
 export const isOpen = (path: string): boolean => healthPaths.includes(path) || joinPaths.includes(path);
 export const sessionPath = '/session/v1';
+const nodePaths: readonly string[] = ['renew', 'promote', 'role'].map((name) => clusterPath + name);
 
 const isSession = (path: string): boolean => path === sessionPath || path.startsWith(`${sessionPath}/`);
 
 export function authorize(identity: Identity, access: Access): Decision {
   if (access.kind === 'path' && isOpen(access.path)) return { allowed: true, reason: 'open to all' };
-  if (access.kind === 'path' && access.path === `${clusterPath}renew`) {
+  if (access.kind === 'path' && nodePaths.includes(access.path)) {
     return identity.groups.includes(nodesGroup)
-      ? { allowed: true, reason: 'a node renews its certificate' }
-      : { allowed: false, reason: 'only nodes renew their certificates here' };
+      ? { allowed: true, reason: 'a node speaks for itself' }
+      : { allowed: false, reason: 'only nodes ask for that, with their own certificates' };
   }
   if (access.kind === 'path' && isSession(access.path)) {
     return identity.groups.includes(nodesGroup)
@@ -45,12 +48,34 @@ export function authorize(identity: Identity, access: Access): Decision {
       : { allowed: false, reason: 'only nodes hold sessions' };
   }
   if (identity.groups.includes(adminGroup)) return { allowed: true, reason: `member of ${adminGroup}` };
-  return {
-    allowed: false,
-    reason: identity.groups.includes(nodesGroup)
-      ? 'a node may only hold its session'
-      : `not a member of ${adminGroup}`,
-  };
+  if (!identity.groups.includes(nodesGroup))
+    return { allowed: false, reason: `not a member of ${adminGroup}` };
+  return isOwnNode(identity, access)
+    ? { allowed: true, reason: 'a node may read its own Node, and delete it' }
+    : { allowed: false, reason: 'a node may only hold its session, and read and delete its own Node' };
+}
+
+/** Name of the node whose certificate it is; undefined for who is none. */
+export const nodeOf = ({ name, groups }: Identity): string | undefined =>
+  groups.includes(nodesGroup) && name.startsWith(nodeUserPrefix)
+    ? name.slice(nodeUserPrefix.length)
+    : undefined;
+
+export const ownNodeVerbs: readonly string[] = ['get', 'list', 'watch', 'delete'];
+
+/** A list or watch is of one object when its field selector names it; see `accessOf` of the handler. */
+function isOwnNode(identity: Identity, access: Access): boolean {
+  const own = nodeOf(identity);
+  return (
+    own !== undefined &&
+    own !== '' &&
+    access.kind === 'resource' &&
+    access.group === 'orc.dev' &&
+    access.resource === 'nodes' &&
+    (access.subresource ?? '') === '' &&
+    access.name === own &&
+    ownNodeVerbs.includes(access.verb)
+  );
 }
 
 export function forbidden(identity: Identity, access: Access, reason: string): ApiError {

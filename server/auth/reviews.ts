@@ -2,7 +2,7 @@
 import { isObject, own, type JsonObject } from '../apply/value.ts';
 import { textAt } from '../resources/input.ts';
 import type { Identity, Reply } from '../types.ts';
-import { authorize, type Access } from './authorize.ts';
+import { authorize, nodeOf, ownNodeVerbs, type Access } from './authorize.ts';
 import { adminGroup, groupsShown } from './identity.ts';
 
 /** The kind of body that a review path takes; undefined when the path is none. */
@@ -55,10 +55,15 @@ function accessOf(spec: JsonObject): Access {
   };
 }
 
-function rulesOf({ groups }: Identity): object {
-  const all = groups.includes(adminGroup);
+function rulesOf(identity: Identity): object {
+  const all = identity.groups.includes(adminGroup);
+  const node = nodeOf(identity);
+  const own = { verbs: ownNodeVerbs, apiGroups: ['orc.dev'], resources: ['nodes'], resourceNames: [node] };
   return {
-    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
+    resourceRules: [
+      ...(all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : []),
+      ...(node === undefined ? [] : [own]),
+    ],
     nonResourceRules: [
       ...(all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : []),
       { verbs: ['get'], nonResourceURLs: ['/healthz', '/livez', '/readyz', '/version'] },

@@ -41,12 +41,16 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
 
     /** By name; a member that is none any more is gone already. With an etcd of the user's it is the entry alone. */
     'POST members/remove': async ({ body }) => {
-      const name = text(await body(), 'name');
+      const request = await body();
+      const name = text(request, 'name');
+      const { peerUrl } = request as { readonly peerUrl?: unknown };
       if (options.etcd === undefined) {
         await writeManager(registry, name, undefined);
         return { removed: true };
       }
-      const member = (await listMembers(etcd())).find((one) => one.name === name);
+      const member = (await listMembers(etcd())).find((one) =>
+        one.isStarted ? one.name === name : one.peerUrls.some((url) => url === peerUrl),
+      );
       if (member !== undefined) {
         const own = await memberStatus(etcd());
         if (own.id === member.id) await moveLeader(etcd());

@@ -2,12 +2,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { authorize, forbidden, healthPaths, isOpen, unauthorized, type Access } from '../auth/authorize.ts';
+import {
+  authorize,
+  forbidden,
+  healthPaths,
+  isOpen,
+  nodeOf,
+  unauthorized,
+  type Access,
+} from '../auth/authorize.ts';
 import { callerOf } from '../auth/identity.ts';
 import type { ServerMetrics } from '../metrics.ts';
 import { notAllowed } from '../resources/errors.ts';
 import { dispatch, verbOf } from '../resources/dispatch.ts';
-import type { Api, Identity, Reply, ResourceCall, Verb } from '../types.ts';
+import type { Api, ClusterDoor, Identity, Reply, ResourceCall, Verb } from '../types.ts';
 import type { Encoder } from '../watch/encode.ts';
 import { otherPath, type OtherPaths } from './other.ts';
 import { parsePath, type Target } from './path.ts';
@@ -104,7 +112,8 @@ async function answer(
       asked.resource = subresource === '' ? def.plural : `${def.plural}/${subresource}`;
       asked.object = [def.kind, namespace, name].filter((part) => part !== '').join('/');
       if (verb === undefined) throw notAllowed();
-      check(who, accessOf(target, verb));
+      check(who, accessOf(target, verb, url.searchParams));
+      checkNode(who, handler.other.cluster);
       const call: ResourceCall = {
         def,
         verb,
@@ -144,15 +153,30 @@ export function parseUrl(text: string): Url {
   };
 }
 
-export const accessOf = (target: Extract<Target, { kind: 'resource' }>, verb: Verb): Access => ({
+/** As in Kubernetes, a list or watch whose field selector names one object is a request for that object. */
+export const accessOf = (
+  target: Extract<Target, { kind: 'resource' }>,
+  verb: Verb,
+  query?: URLSearchParams,
+): Access => ({
   kind: 'resource',
   verb,
   group: target.def.group,
   resource: target.def.plural,
   subresource: target.subresource,
   namespace: target.namespace,
-  name: target.name,
+  name: target.name === '' && (verb === 'list' || verb === 'watch') ? nameIn(query) : target.name,
 });
+
+const nameIn = (query: URLSearchParams | undefined): string =>
+  /^metadata\.name==?([a-z0-9.-]+)$/.exec(query?.getAll('fieldSelector').join(',') ?? '')?.[1] ?? '';
+
+/** A node that was removed, or whose name is another machine's by now, is told so: its certificate is good for nothing. */
+function checkNode(identity: Identity, cluster: ClusterDoor | undefined): void {
+  const node = nodeOf(identity);
+  const refusal = node === undefined ? undefined : cluster?.refusalOf(node, identity.keyDigest);
+  if (refusal !== undefined) throw new ApiError(403, refusal);
+}
 
 /** Throws 403. */
 export function check(identity: Identity, access: Access): void {

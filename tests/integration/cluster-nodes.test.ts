@@ -1,7 +1,15 @@
 /** `orc node` on a cluster of processes. */
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Task } from '../../api-schemas/index.ts';
-import { startMachines, until, untilReady, type Machines } from './cluster-harness.ts';
+import {
+  startMachines,
+  until,
+  untilReady,
+  type Machine,
+  type Machines,
+  type Ran,
+} from './cluster-harness.ts';
 
 const machines: Machines = startMachines();
 const n1 = machines.machine('n1');
@@ -61,4 +69,57 @@ describe('orc node', () => {
     expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).toEqual(['n1', 'n2']);
     await w1.end();
   });
+});
+
+describe('orc leave', () => {
+  const leave = (machine: Machine, ...more: readonly string[]): Promise<Ran> =>
+    machine.orc('leave', '--data-dir', machine.dataDir, '--runtime', 'simulated', ...more);
+  const names = async (through: Machine): Promise<readonly string[]> =>
+    (await through.get('nodes')).map(({ metadata }) => metadata.name);
+
+  test('is refused while orc runs, and where there is no cluster', async () => {
+    const { code, err } = await leave(n2);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^error: another orc \(process \d+\) already runs on .*\nhint: stop orc first .*systemctl stop orc/,
+    );
+    expect((await leave(machines.machine('none'))).err).toMatch(/^error: this machine is in no cluster/);
+  });
+
+  test('of a node that was removed clears its directory, and it joins again under its name', async () => {
+    expect(await leave(w1)).toMatchObject({
+      code: 0,
+      out: 'w1 has left the cluster; 0 containers removed\n',
+    });
+    expect(readdirSync(w1.dataDir)).toEqual([]);
+    await machines.join(w1, n1, 'worker');
+  }, 60_000);
+
+  test('of a worker removes its Node with its own certificate', async () => {
+    await w1.end();
+    expect((await leave(w1)).code).toBe(0);
+    expect(await names(n1)).toEqual(['n1', 'n2']);
+  });
+
+  test('of one manager of two takes it out of etcd, and the other goes on alone', async () => {
+    await n2.end();
+    const { code, out, err } = await leave(n2);
+    expect({ code, out, err }).toMatchObject({
+      code: 0,
+      out: 'n2 has left the cluster; 0 containers removed\n',
+    });
+    expect(await names(n1)).toEqual(['n1']);
+    const out1 = await n1.must('node', 'ls');
+    expect(out1).toMatch(/^n1 .* Leader /m);
+    expect(out1).not.toContain('n2');
+  }, 60_000);
+
+  test('of the only manager is refused; with --force the cluster ends', async () => {
+    await n1.end();
+    const { code, err } = await leave(n1);
+    expect(code).toBe(1);
+    expect(err).toMatch(/only manager.*\nhint: .*orc node promote.*--force/);
+    expect((await leave(n1, '--force')).code).toBe(0);
+    expect(readdirSync(n1.dataDir)).toEqual([]);
+  }, 60_000);
 });

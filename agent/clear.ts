@@ -1,0 +1,55 @@
+import { messageOf } from '../kit/errors.ts';
+import type { Logger } from '../kit/log.ts';
+import { run as runCommand, type Run } from './network/commands.ts';
+import { IngressKernel } from './network/ingress/kernel.ts';
+import { ipv6Usable } from './network/ipv6.ts';
+import { defaultTable } from './network/ingress/table.ts';
+import type { Runtime } from './runtime/types.ts';
+import { Limiter } from './tasks/limiter.ts';
+
+export interface ClearOptions {
+  readonly runtime: Pick<Runtime, 'list' | 'stop' | 'remove' | 'listNetworks' | 'removeNetwork'>;
+  /** Of the agent that is no more. */
+  readonly dataDir: string;
+  /** False where there is no kernel to program. */
+  readonly ingress: boolean;
+  readonly logger: Logger;
+  readonly run?: Run;
+}
+
+const atATime = 8;
+
+/**
+ * Removes what agents of this node have made: containers (each is given its time to stop), networks, the rules of
+ * published ports. Named volumes stay. Resolves with how many containers there were; may be repeated.
+ */
+export async function clearNode(options: ClearOptions): Promise<number> {
+  const { runtime, logger } = options;
+  const containers = await runtime.list();
+  const limiter = new Limiter(atATime);
+  await Promise.all(
+    containers.map(({ id, status }) =>
+      limiter.run(async () => {
+        if (status === 'running') await runtime.stop(id);
+        await runtime.remove(id);
+      }),
+    ),
+  );
+  for (const { id, name } of await runtime.listNetworks())
+    await runtime
+      .removeNetwork(id)
+      .catch((error: unknown) => logger.warn({ network: name, err: messageOf(error) }, 'a network stays'));
+  if (options.ingress) await removeRules(options);
+  return containers.length;
+}
+
+/** A machine that never published a port need not have the commands. */
+async function removeRules({ dataDir, logger, run = runCommand }: ClearOptions): Promise<void> {
+  if ((await run(['nft', 'list', 'tables'])).code !== 0) return;
+  const kernel = new IngressKernel({ run, table: defaultTable(dataDir), ipv6: ipv6Usable() });
+  await kernel
+    .remove()
+    .catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, 'the rules of published ports could not be removed'),
+    );
+}
