@@ -27,7 +27,7 @@ export type { Owner, Runtime } from './runtime/types.ts';
 /** What a session asks of the agent and tells it: a part of `SessionOptions`. */
 export type SessionHandlers = Pick<
   SessionOptions,
-  'describe' | 'onAssignments' | 'onStream' | 'onConnect' | 'onDisconnect'
+  'describe' | 'onAssignments' | 'onStream' | 'onConnect' | 'onDisconnect' | 'onQuorum'
 >;
 
 export interface IngressSettings {
@@ -145,6 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onStream: (id, taskUID, request) => void stream(id, taskUID, request),
     onConnect: () => tasks.reached(),
     onDisconnect: () => tasks.unreached(),
+    onQuorum: (ok) => (ok ? tasks.reached() : tasks.unreached()),
   });
   if (restored !== undefined) {
     endpoints = restored.set.endpoints;

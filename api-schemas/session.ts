@@ -55,6 +55,11 @@ export type ToAgent =
     }
   /** The managers have changed. */
   | { readonly type: 'servers'; readonly servers: readonly string[] }
+  /**
+   * The server can, or cannot, write to the store. One that cannot for the life of its lease counts as gone for the
+   * others, who may have replaced what runs here: for the node it is as if it had no server.
+   */
+  | { readonly type: 'quorum'; readonly ok: boolean }
   /** Asks the agent to begin a session elsewhere, and only then to end this one (code `moved`). */
   | {
       readonly type: 'move';

@@ -28,7 +28,7 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** The set is complete, for the first time or after a change. */
   onSet(link: Link): void;
-  onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' }>): void;
+  onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void;
   onServers(servers: readonly string[]): void;
 }
 
@@ -47,6 +47,8 @@ export class Link {
   readonly ready: Promise<boolean>;
   /** Name of the server; empty before `welcome`. */
   server = '';
+  /** Whether it could write to the store when it last said so. */
+  hasQuorum = true;
   readonly #options: LinkOptions;
   readonly #assignments = new Assignments();
   #heartbeatMs = firstHeartbeatMs;
@@ -162,6 +164,7 @@ export class Link {
         return onServers(frame.servers);
       case 'stream':
       case 'move':
+      case 'quorum':
         return onFrame(this, frame);
       case 'assignments':
         if (!this.#assignments.apply(frame)) {

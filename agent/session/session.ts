@@ -46,6 +46,8 @@ export interface SessionOptions {
   /** A session began, maybe in the place of another, and its full set has been given to `onAssignments`. */
   onConnect?(server: string): void;
   onDisconnect?(reason: string): void;
+  /** The server of the session can, or cannot, write to the store. */
+  onQuorum?(ok: boolean): void;
 }
 
 /** The agent's end of the node session; keeps one for as long as it is open. No call waits for the network. */
@@ -74,6 +76,8 @@ const handshake = { baseMs: 2_000, maxMs: 10_000 };
 /** Until the first full set; a server that is cut off from the store gives none. */
 const firstSet = { baseMs: 5_000, maxMs: 60_000 };
 const retry = { baseMs: 100, maxMs: 3_000 };
+/** Between tries to find a server that can write. */
+const seekMs = 3_000;
 /** The same failure of the same server is told once in this time. */
 const sayAgainMs = 60_000;
 
@@ -295,21 +299,41 @@ class Session implements AgentSession {
     this.#options.onAssignments(set);
   }
 
-  #handle(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' }>): void {
+  #handle(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void {
     switch (frame.type) {
       case 'stream':
         this.#streams.set(frame.id, link);
         return this.#options.onStream(frame.id, frame.taskUID, frame.request);
       case 'move':
-        if (link !== this.#link || this.#moving !== undefined) return;
-        this.#moving = this.#move(link, frame).finally(() => (this.#moving = undefined));
+        if (link === this.#link) this.#moveSoon(link, frame);
+        return;
+      case 'quorum':
+        if (link !== this.#link) return;
+        link.hasQuorum = frame.ok;
+        this.#options.onQuorum?.(frame.ok);
+        if (!frame.ok) void this.#seekQuorum(link);
+    }
+  }
+
+  #moveSoon(link: Link, frame: { readonly reason: string; readonly to?: readonly string[] }): void {
+    if (this.#moving !== undefined) return;
+    this.#moving = this.#move(link, frame).finally(() => (this.#moving = undefined));
+  }
+
+  /** Now and then tries the other servers, for as long as the one of the session cannot write. */
+  async #seekQuorum(link: Link): Promise<void> {
+    const { signal } = this.#stop;
+    while (link === this.#link && !link.hasQuorum && !signal.aborted) {
+      this.#moveSoon(link, { reason: 'NoQuorum' });
+      await this.#moving;
+      await sleep(this.#options.clock, seekMs, signal).catch(() => undefined);
     }
   }
 
   /** Begins a session elsewhere, and only then ends this one; goes on with this one when nobody else takes it. */
   async #move(
     link: Link,
-    { reason, to = [] }: Pick<Extract<ToAgent, { type: 'move' }>, 'reason' | 'to'>,
+    { reason, to = [] }: { readonly reason: string; readonly to?: readonly string[] },
   ): Promise<void> {
     const all = this.#servers.round();
     const first = to.filter((server) => all.includes(server));

@@ -103,6 +103,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const gateway = createGateway({
       registry,
       refusalOf: cluster.refusalOf,
+      hasQuorum: () => lease.held,
       serverName,
       logger: logger.child({ part: 'gateway' }),
       clock,

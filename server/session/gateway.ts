@@ -67,6 +67,17 @@ export function createGateway(options: GatewayOptions): Gateway {
     told = servers.join();
     for (const session of sessions.values()) session.send({ type: 'servers', servers });
   };
+  let hadQuorum = true;
+  const tellQuorum = (): void => {
+    const ok = options.hasQuorum?.() ?? true;
+    if (ok === hadQuorum) return;
+    hadQuorum = ok;
+    log.warn(
+      { ok },
+      ok ? 'The store can be written again' : 'No quorum: agents are told to act by themselves',
+    );
+    for (const session of sessions.values()) session.send({ type: 'quorum', ok });
+  };
   const dispatcher = new Dispatcher(cache, clock, (node) => sessions.get(node), tellServers);
 
   const onRegister = (session: NodeSession): void => {
@@ -74,6 +85,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     sessions.set(session.node, session);
     const message = 'Another session of this node took its place';
     old?.end({ code: sessionClose.replaced, reason: 'Replaced', message });
+    if (!hadQuorum) session.send({ type: 'quorum', ok: false });
     log.info({ object: `Node/${session.node}`, session: session.id }, 'Node connected');
   };
   const onEnd = (session: NodeSession, end: SessionEnd): void => {
@@ -94,6 +106,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const checks = watchTime(clock, heartbeatMs / 2, (now, excusedMs) => {
     for (const session of sockets) session.check(now, excusedMs);
     signs.check(now, excusedMs);
+    tellQuorum();
   });
   const ask = (node: string, frame: Extract<ToAgent, { type: 'move' }>): void =>
     sessions.get(node)?.send(frame);

@@ -28,6 +28,8 @@ export interface GatewayOptions {
   ) => void;
   /** Told to agents. Default 1,000; a node that misses three, and gives no sign of life, loses its session. */
   readonly heartbeatMs?: number;
+  /** Whether the server's lease is held, so that its word counts; told to agents. Default: always. */
+  readonly hasQuorum?: () => boolean;
   /** `https://host:port` of all managers, told to agents. Default: none. */
   readonly servers?: () => readonly string[];
   /** PEM texts with which this server asks others for the streams of their nodes. Absent: it does not. */

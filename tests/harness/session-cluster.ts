@@ -30,6 +30,8 @@ export interface ClusterServer {
   readonly url: string;
   readonly gateway: Gateway;
   readonly store: Store;
+  /** Whether it says that it can write to the store. */
+  quorum: boolean;
   /** Join token of a worker. */
   token(): string;
   /** As `kill -9`, and its Lease has ended: no goodbye. */
@@ -86,11 +88,13 @@ export class SessionCluster {
       ca: () => ca,
       ...(nodeDays === undefined ? {} : { nodeDays }),
     });
+    const state = { quorum: true };
     const gateway = createGateway({
       ...parts,
       serverName: name,
       heartbeatMs,
       recordEvent: createRecorder({ ...parts, component: 'gateway' }),
+      hasQuorum: () => state.quorum,
       servers: cluster.servers,
       peerTls: () => tls,
     });
@@ -121,6 +125,12 @@ export class SessionCluster {
     this.#closers.push(() => once(false));
     return {
       ...{ name, gate, url: gate.url, gateway, store },
+      get quorum() {
+        return state.quorum;
+      },
+      set quorum(ok) {
+        state.quorum = ok;
+      },
       token: () => cluster.token('worker'),
       kill: () => once(true),
       stop: () => once(false),

@@ -101,6 +101,29 @@ describe('an agent of a cluster', () => {
     expect(agent.servers).toEqual([a.name, b.name]);
   });
 
+  test('is told when its server can no longer write, and goes to one that can', async () => {
+    const [a, b] = (await start(2)) as [ClusterServer, ClusterServer];
+    const told: boolean[] = [];
+    const onQuorum = (ok: boolean): void => void told.push(ok);
+    const n = unique('n');
+    const agent = await cluster.connect(n, [a.url, b.url], { prefer: a.url, onQuorum });
+    await until('recorded', () => serverOf(n) === a.name);
+    a.quorum = false;
+    await until('elsewhere', () => serverOf(n) === b.name);
+    expect(told).toEqual([false]);
+    expect(agent.disconnects).toEqual([]);
+
+    await a.stop();
+    const alone = await cluster.connect(unique('n'), [b.url], { onQuorum });
+    await until('connected', () => alone.session.connected);
+    told.length = 0;
+    b.quorum = false;
+    await until('told', () => told.length > 0);
+    b.quorum = true;
+    await until('told again', () => told.at(-1) === true);
+    expect(alone.session.connected).toBe(true);
+  });
+
   test('does not wait for one that is cut off when another one answers', async () => {
     const [a, b] = (await start(2)) as [ClusterServer, ClusterServer];
     a.gate.silence();
