@@ -1,5 +1,5 @@
 /** Opens the context that flags and kubeconfig name. */
-import { Client, configPath, loadContext } from '../client/index.ts';
+import { Client, configPath, loadContext, rememberServers } from '../client/index.ts';
 import type { GlobalFlags } from './command.ts';
 import type { Connection } from './connection.ts';
 import { CliError, usageError } from './errors.ts';
@@ -10,8 +10,9 @@ import { note, type Io } from './io.ts';
 export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
   const requestTimeoutMs =
     flags.requestTimeout === undefined ? undefined : duration(flags.requestTimeout, '--request-timeout');
+  const path = configPath(io.env as NodeJS.ProcessEnv);
   const context = await loadContext({
-    path: configPath(io.env as NodeJS.ProcessEnv),
+    path,
     ...(flags.context === undefined ? {} : { context: flags.context }),
   }).catch((error: unknown) => {
     throw error instanceof Error && error.name === 'ConfigError'
@@ -19,6 +20,9 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
       : error;
   });
   const endpoints = flags.server === undefined ? context.endpoints : [serverUrl(flags.server)];
+  // Who names a server means that one.
+  const memory =
+    flags.server === undefined ? rememberServers(context.name, context.endpoints, path) : undefined;
   const client = new Client({
     endpoints,
     tls: {
@@ -30,6 +34,7 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
     userAgent: 'orc',
     requestTimeoutMs,
     onWarning: onceEach((text) => note(io, `warning: ${text}`)),
+    onServers: memory?.onServers,
     onRequest: flags.verbose ? (method, path) => note(io, `${method} ${path}`) : undefined,
   });
   return {
@@ -37,6 +42,7 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
     namespace: flags.namespace ?? context.namespace ?? 'default',
     contextName: context.name,
     endpoint: endpoints[0] ?? '',
+    settled: () => memory?.settled() ?? Promise.resolve(),
   };
 }
 

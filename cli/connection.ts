@@ -7,4 +7,6 @@ export interface Connection {
   readonly namespace: string;
   readonly contextName: string;
   readonly endpoint: string;
+  /** What was learned of the cluster's servers is in the configuration file. */
+  settled(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** From arguments to an exit code: finds the command, loads it, parses its flags, runs it, prints what failed. */
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Context, ExitCode } from './command.ts';
+import type { Connection } from './connection.ts';
 import { CliError } from './errors.ts';
 import { commandHelp, topLevelHelp, unknownCommand } from './help.ts';
 import { note, say, type Io } from './io.ts';
@@ -47,15 +48,22 @@ async function dispatch(
     return 0;
   }
   const { flags, args } = await parseCommand(name, command, rest);
+  const connections: Connection[] = [];
   const context: Context = {
     io,
     clock,
     flags,
     signal,
     commands: entries,
-    connect: async () => (await import('./connect.ts')).connect(flags, io),
+    async connect() {
+      const connection = await (await import('./connect.ts')).connect(flags, io);
+      connections.push(connection);
+      return connection;
+    },
   };
-  const code = await command.run(context, args);
+  const code = await command.run(context, args).finally(async () => {
+    for (const connection of connections) await connection.settled();
+  });
   if (code !== undefined) return code;
   signal.throwIfAborted();
   return 0;

@@ -56,7 +56,7 @@ export interface KubeConfig {
 }
 
 /** Extension of a cluster entry that names the cluster's other servers. */
-const serversExtension = 'orc.dev/servers';
+export const serversExtension = 'orc.dev/servers';
 const staleLockMs = 10_000;
 
 /** `$ORC_CONFIG`, else `~/.orc/config`. */

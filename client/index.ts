@@ -6,6 +6,7 @@ export { expiredText } from './expired.ts';
 export type { ExecSession } from './exec.ts';
 export { startInformer, type Informer, type InformerHandlers } from './informer.ts';
 export { isKind, pathOf, type PathRef } from './resources.ts';
+export { rememberServers, type Memory } from './servers.ts';
 export type { TlsIdentity, TransportOptions } from './transport.ts';
 export { CaMismatch, fetchCa, joinCluster, renewCertificate, type JoinOptions } from './join.ts';
 export { waitFor, WaitTimeout } from './wait.ts';

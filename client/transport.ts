@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { isApiError } from '../kit/errors.ts';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, systemClock, type Clock } from '../kit/clock.ts';
+import { parseServers, serversHeader } from './servers-header.ts';
 import { warningsOf } from './warnings.ts';
 import { connectionError, ConnectionError, errorOfBody } from './errors.ts';
 
@@ -27,6 +28,11 @@ export interface TransportOptions {
   readonly onRequest?: ((method: string, path: string) => void) | undefined;
   /** Told of what a server warns of, e.g. that an answer is not of now. */
   readonly onWarning?: ((text: string) => void) | undefined;
+  /**
+   * Told with each answer which server gave it, and which servers it says there are. With this, they are tried too
+   * from then on; without it, no other is ever asked than `endpoints`.
+   */
+  readonly onServers?: ((answered: string, servers: readonly string[]) => void) | undefined;
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -76,11 +82,15 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #plain: Agent;
   readonly #lasting: Agent;
-  #preferred = 0;
+  #endpoints: readonly string[];
+  /** The server that answered last. */
+  #preferred: string;
 
   constructor(options: TransportOptions) {
     if (options.endpoints.length === 0) throw new Error('a client needs at least one server address');
     this.#options = options;
+    this.#endpoints = options.endpoints;
+    this.#preferred = options.endpoints[0] ?? '';
     this.tls = options.tls;
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? Math.random;
@@ -91,7 +101,7 @@ export class Transport {
 
   /** The server that answered last. */
   get endpoint(): string {
-    return this.#options.endpoints[this.#preferred] ?? '';
+    return this.#preferred;
   }
 
   get headers(): Readonly<Record<string, string>> {
@@ -103,14 +113,13 @@ export class Transport {
 
   /** Runs `attempt` against each server in turn, from the last good one, until one is reached. */
   async overEndpoints<T>(attempt: (endpoint: string) => Promise<T>, idempotent: boolean): Promise<T> {
-    const { endpoints } = this.#options;
-    const first = this.#preferred;
+    const endpoints = this.#endpoints;
+    const first = Math.max(0, endpoints.indexOf(this.#preferred));
     let failure: unknown;
-    for (let i = 0; i < endpoints.length; i++) {
-      const index = (first + i) % endpoints.length;
+    for (const endpoint of [...endpoints.slice(first), ...endpoints.slice(0, first)]) {
       try {
-        const result = await attempt(endpoints[index] ?? '');
-        this.#preferred = index;
+        const result = await attempt(endpoint);
+        this.#preferred = endpoint;
         return result;
       } catch (error) {
         failure ??= error;
@@ -204,6 +213,7 @@ export class Transport {
       });
       request.once('response', (response) => {
         for (const text of warningsOf(response.headers)) this.#options.onWarning?.(text);
+        this.#learn(endpoint, parseServers(response.headers[serversHeader]));
         resolve(response);
       });
       request.once('error', (error) => {
@@ -212,6 +222,14 @@ export class Transport {
       });
       request.end(body);
     });
+  }
+
+  #learn(answered: string, servers: readonly string[]): void {
+    const { onServers } = this.#options;
+    if (onServers === undefined || servers.length === 0) return;
+    onServers(answered, servers);
+    const news = servers.filter((server) => !this.#endpoints.includes(server));
+    if (news.length > 0) this.#endpoints = [...this.#endpoints, ...news];
   }
 
   /** Closes idle and busy connections. */

@@ -37,6 +37,8 @@ export interface ClusterDoor {
     readonly identity: Identity;
     body(): Promise<unknown>;
   }): Promise<Reply>;
+  /** `https://host:port` of all managers. */
+  servers(): readonly string[];
   /** Why a node is none, or not with that key; undefined when it is one. */
   refusalOf(node: string, keyDigest: string | undefined): string | undefined;
   /** What was refused, by reason, since the start; `/metrics` shows it. */

@@ -5,10 +5,13 @@ import type { Manager } from './manager.ts';
 const wanted = 'orc';
 
 /** Makes the cluster the CLI's current context, as its admin; returns which context, in words: `context "orc" in FILE`. */
-export async function writeContext(io: Io, { url, pki }: Pick<Manager, 'url' | 'pki'>): Promise<string> {
+export async function writeContext(
+  io: Io,
+  { servers, pki }: Pick<Manager, 'servers' | 'pki'>,
+): Promise<string> {
   const path = configPath(io.env);
   const name = await mergeContext(
-    { name: wanted, endpoints: [url], ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+    { name: wanted, endpoints: servers(), ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
     { path },
   );
   if (name !== wanted) {

@@ -16,6 +16,7 @@ import type { ServerMetrics } from '../metrics.ts';
 import { notAllowed } from '../resources/errors.ts';
 import { dispatch, verbOf } from '../resources/dispatch.ts';
 import type { Api, ClusterDoor, Identity, Reply, ResourceCall, Verb } from '../types.ts';
+import { dialable } from '../session/peers.ts';
 import type { Encoder } from '../watch/encode.ts';
 import { otherPath, type OtherPaths } from './other.ts';
 import { parsePath, type Target } from './path.ts';
@@ -94,6 +95,7 @@ async function answer(
   if (identity === undefined && !isOpen(url.pathname)) throw unauthorized();
   const who = identity ?? anonymous;
   asked.user = who.name;
+  if (identity !== undefined) tellServers(res, handler.other.cluster);
   const target = parsePath(url.pathname);
   const warnings: string[] = [];
   switch (target.kind) {
@@ -133,6 +135,12 @@ async function answer(
       return;
     }
   }
+}
+
+/** Who is known is told where all managers are, so that it finds another one when this one is gone. */
+function tellServers(res: ServerResponse, cluster: ClusterDoor | undefined): void {
+  const servers = dialable(cluster?.servers() ?? []);
+  if (servers.length > 0) res.setHeader('X-Orc-Servers', servers.join(','));
 }
 
 export interface Url {

@@ -1,5 +1,5 @@
 /** `orc node` on a cluster of processes. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Task } from '../../api-schemas/index.ts';
 import {
@@ -31,6 +31,12 @@ describe('orc node', () => {
     expect(out).toMatch(/^n1 +Ready +manager +Leader /m);
     expect(out).toMatch(/^n2 +Ready +manager +Reachable /m);
     expect(out).toMatch(/^w1 +Ready +worker +- /m);
+  });
+
+  test('any command tells the context where the managers are', () => {
+    const config = readFileSync(`${n1.dataDir}.config`, 'utf8');
+    expect(config).toContain(`server: https://${n1.address}:6750`);
+    expect(config).toMatch(new RegExp(`orc.dev/servers[^]*- https://${n2.address}:6750`));
   });
 
   test('label sets and removes labels', async () => {
