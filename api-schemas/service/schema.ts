@@ -138,6 +138,21 @@ const disconnect = obj(
   },
 );
 
+const disruption = obj(
+  'How much of the service may be missing because a node is drained or no longer fits.',
+  {
+    maxUnavailable: int(
+      'Slots that may be without a ready task; 0: a task leaves only when its replacement runs. Absent: no limit.',
+      0,
+      1_000_000,
+    ),
+  },
+  {
+    title: 'DisruptionPolicy',
+    'x-orc-instead': { minAvailable: 'maxUnavailable', max_unavailable: 'maxUnavailable' },
+  },
+);
+
 /** Fields of a service that are not its task template's. */
 export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
   mode: oneOf(
@@ -154,6 +169,7 @@ export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
   restart,
   update,
   disconnect,
+  disruption,
   singleton: bool(
     'Never two tasks at once, not even across a partition: the old one has stopped before the new one starts.',
     { default: false },
@@ -170,7 +186,6 @@ const later: Readonly<Record<string, string>> = {
   completions: 'jobs',
   job: 'jobs',
   dependsOn: 'ordering of services',
-  disruption: 'disruption budgets',
   autoscale: 'autoscaling',
   forceUpdate: 'a forced update; change an entry of `containerLabels`',
 };

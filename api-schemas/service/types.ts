@@ -29,6 +29,8 @@ export interface ServiceSpec extends TaskTemplate {
   readonly update?: UpdatePolicy;
   /** What is done about tasks on a node that is out of reach. (The model of Nomad.) */
   readonly disconnect?: DisconnectPolicy;
+  /** How much of the service may be missing because a node is drained or no longer fits. */
+  readonly disruption?: DisruptionPolicy;
   /** Never two tasks at once, not even across a partition: the old one has stopped before the new one starts. */
   readonly singleton?: boolean;
   /** Old revisions kept. */
@@ -114,6 +116,12 @@ export interface DisconnectPolicy {
   readonly replace?: boolean;
   /** Which task stays when the node comes back after its replacement has started to run. */
   readonly reconcile?: 'keepReplacement' | 'keepOriginal' | 'longestRunning' | 'bestScore';
+}
+
+/** How much of the service may be missing because a node is drained or no longer fits. */
+export interface DisruptionPolicy {
+  /** Slots that may be without a ready task; 0: a task leaves only when its replacement runs. Absent: no limit. */
+  readonly maxUnavailable?: number;
 }
 
 /** How the service is. Written by controllers. */

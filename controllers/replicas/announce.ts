@@ -36,6 +36,7 @@ export function changesOf(before: Service, after: Service): NewEvent[] {
   for (const [type, status] of [
     ['PortsPublished', 'False'],
     ['Stalled', 'True'],
+    ['DrainHeld', 'True'],
   ] as const) {
     const bad = became(before, after, type, status);
     if (bad !== undefined) events.push({ type: 'Warning', reason: bad.reason, message: bad.message });

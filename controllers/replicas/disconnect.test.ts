@@ -13,6 +13,7 @@ import {
   testNowMs,
 } from '../runtime/testing.ts';
 import { plan } from './plan.ts';
+import { summarize } from './status.ts';
 
 const steps = (
   service: Service,
@@ -73,6 +74,65 @@ test('a task leaves a node whose taint expels it, and stays where new ones only 
     nodeMap(aNode('n1', { taints: [{ key: 'gpu', effect }] }), aNode('n2'));
   expect(steps(service, [aTask(service, { nodeName: 'n1' })], tainted('NoSchedule'))).toEqual([]);
   expect(steps(service, [aTask(service, { nodeName: 'n1' })], tainted('NoExecute'))).toEqual(['create 1']);
+});
+
+describe('a drain', () => {
+  const draining = nodeMap(aNode('n1', { availability: 'drain' }), aNode('n2'));
+  const three = (service: Service, more: Partial<Parameters<typeof aTask>[1]> = {}): Task[] =>
+    [1, 2, 3].map((slot) => aTask(service, { slot, nodeName: 'n1', name: `old-${slot}`, ...more }));
+
+  test('leaves no more slots unready than the budget says, where it stops first', () => {
+    const of = (maxUnavailable?: number): Service =>
+      aService({
+        replicas: 3,
+        update: { order: 'stop-first' },
+        ...(maxUnavailable === undefined ? {} : { disruption: { maxUnavailable } }),
+      });
+    const retired = (service: Service): readonly string[] =>
+      steps(service, three(service), draining).filter((step) => step.startsWith('Retire'));
+    expect(retired(of())).toHaveLength(3);
+    expect(retired(of(2))).toEqual(['RetireTask old-1', 'RetireTask old-2']);
+    expect(retired(of(0))).toEqual([]);
+  });
+
+  test('goes on with the next slot when the one before is ready again', () => {
+    const service = aService({
+      replicas: 3,
+      update: { order: 'stop-first' },
+      disruption: { maxUnavailable: 1 },
+    });
+    const [first, ...rest] = three(service);
+    const stopped = {
+      ...(first as Task),
+      spec: { ...(first as Task).spec, desiredState: 'Shutdown' as const },
+    };
+    const again = (state: 'Starting' | 'Running') =>
+      aTask(service, { slot: 1, run: 2, nodeName: 'n2', name: 'new-1', state });
+    expect(steps(service, [stopped, again('Starting'), ...rest], draining)).toEqual([]);
+    expect(steps(service, [stopped, again('Running'), ...rest], draining)).toEqual([
+      'RetireTask old-2',
+      'create 2',
+    ]);
+  });
+
+  test('with a budget keeps tasks whose replacement fits nowhere, and the service says so', () => {
+    const service = aService({ replicas: 1, disruption: { maxUnavailable: 0 } });
+    const pending = aTask(service, {
+      run: 2,
+      name: 'new-1',
+      state: 'Pending',
+      status: { conditions: [aCondition('Scheduled', 'False')] },
+    });
+    const old = aTask(service, { nodeName: 'n1', name: 'old-1' });
+    expect(steps(service, [old, pending], draining)).toEqual([]);
+    const view = { service, revisions: [aRevision(service)], tasks: [old, pending], nodes: draining };
+    const held = summarize(view, undefined).conditions.find(({ type }) => type === 'DrainHeld');
+    expect(held?.message).toMatch(/^1 tasks stay on n1, .* 0 slots are unready, and at most 0 may be/);
+    const free = aService({ replicas: 1 });
+    expect(steps(free, [aTask(free, { nodeName: 'n1', name: 'old-1' }), pending], draining)).toEqual([
+      'RetireTask old-1',
+    ]);
+  });
 });
 
 describe('a singleton', () => {

@@ -60,6 +60,8 @@ class Planner {
   readonly #holders = new Set<Task>();
   readonly #claimed = new Map<string, number>();
   readonly #eligible: ReadonlySet<string> | undefined;
+  /** Slots without a ready task, those that are given up in this pass included. */
+  #unready = 0;
 
   constructor(observed: Observed) {
     this.#in = observed;
@@ -87,6 +89,8 @@ class Planner {
     for (const revision of byNumber) {
       const slots = [...(groups.get(revision.metadata.name)?.values() ?? [])].filter((slot) => slot.claimed);
       const kept = this.#choose(revision, slots, served, victims);
+      const missing = Math.max(0, revision.spec.replicas - kept.length);
+      this.#unready += missing + kept.filter((slot) => !slot.ready).length;
       for (const slot of kept) this.#maintain(revision, slot);
       for (const slot of kept) if (slot.ready) served.add(slot.key);
     }
@@ -142,13 +146,16 @@ class Planner {
     if (keep !== undefined) {
       for (const task of good) if (task !== keep) this.#retire(task);
       if (isRunning(keep)) for (const task of [...leaving, ...lost]) this.#retire(task);
-      else if (fitsNowhere(keep)) for (const task of leaving) this.#retire(task);
+      else if (fitsNowhere(keep) && this.#mayLeave(slot)) for (const task of leaving) this.#retire(task);
       return;
     }
     if (lost.length > 0 && !this.#policy.disconnect.replace) return;
     const beside = leaving.length > 0 || lost.length > 0;
     if (beside && this.#eligible !== undefined) return;
-    if (beside && this.#policy.order === 'stop-first') for (const task of leaving) this.#retire(task);
+    if (leaving.length > 0 && this.#policy.order === 'stop-first') {
+      if (!this.#mayLeave(slot)) return;
+      for (const task of leaving) this.#retire(task);
+    }
     if (beside && !endedByItself(slot.latest)) {
       this.#create(revision, slot.key, 0);
       return;
@@ -163,6 +170,14 @@ class Planner {
         this.#holders.add(slot.latest);
         return;
     }
+  }
+
+  /** Whether the slot may be without a ready task, because its task has to leave its node; counts it if so. */
+  #mayLeave({ ready }: Slot): boolean {
+    if (!ready) return true;
+    if (this.#unready >= this.#policy.maxUnavailable) return false;
+    this.#unready += 1;
+    return true;
   }
 
   /** Of several that may stay, the one that does: a node has come back, say, and its task was replaced. */

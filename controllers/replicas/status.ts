@@ -6,6 +6,7 @@ import { policyOf } from '../runtime/policy.ts';
 import type { ServiceView } from '../runtime/observe-service.ts';
 import { endedByItself, isDone, isLive, isReady, runOf, slotOf, stateOf } from '../runtime/tasks.ts';
 import { causeOfSlot, type Cause } from './cause.ts';
+import { drainHeld } from './drain.ts';
 import { portTrouble } from './ports.ts';
 import { afterEnd } from './restart.ts';
 import { bySlot } from './slots.ts';
@@ -40,6 +41,7 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
   const cause = isConverged ? undefined : firstCause(view, bySlotTasks);
   const gaveUp = gaveUpOf(view, bySlotTasks);
   const ports = portTrouble(service, tasks);
+  const held = drainHeld(service, tasks, nodes, desired - serving);
   const done = good.size - readyCurrent;
   const counts = [
     `${readyCurrent} of ${desired} ready${hasOld ? ' on the new revision' : ''}`,
@@ -84,10 +86,12 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
       condition('Progressing', progress.isGoingOn, progress.reason, progress.message),
       ...(gaveUp === undefined ? [] : [condition('Stalled', true, gaveUp.reason, gaveUp.message)]),
       ...(ports === undefined ? [] : [{ ...ports, ...stamp }]),
+      ...(held === undefined ? [] : [{ ...held, ...stamp }]),
     ],
     absent: [
       ...(gaveUp === undefined ? ['Stalled'] : []),
       ...(ports === undefined ? ['PortsPublished'] : []),
+      ...(held === undefined ? ['DrainHeld'] : []),
     ],
   };
 }

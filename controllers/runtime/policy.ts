@@ -32,6 +32,8 @@ export interface Policy {
     readonly replace: boolean;
     readonly reconcile: 'keepReplacement' | 'keepOriginal' | 'longestRunning' | 'bestScore';
   };
+  /** Slots that may be unready because tasks have to leave their nodes; Infinity: any. */
+  readonly maxUnavailable: number;
   /** Never two tasks at once. */
   readonly singleton: boolean;
   readonly taskHistoryLimit: number;
@@ -72,6 +74,7 @@ function readPolicy(service: Service): Policy {
       windowMs: parseDuration(restart.window ?? '1m'),
     },
     disconnect: disconnectOf(spec),
+    maxUnavailable: spec.disruption?.maxUnavailable ?? Number.POSITIVE_INFINITY,
     singleton: spec.singleton === true,
     taskHistoryLimit: spec.taskHistoryLimit ?? 4,
     revisionHistoryLimit: spec.revisionHistoryLimit ?? 10,
