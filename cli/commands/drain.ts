@@ -1,4 +1,4 @@
-import { taskStates, type Task } from '../../api-schemas/index.ts';
+import { taskStates, type Service, type Task } from '../../api-schemas/index.ts';
 import { startInformer } from '../../client/index.ts';
 import { defineCommand, type Context, type ExitCode } from '../command.ts';
 import type { Connection } from '../connection.ts';
@@ -16,7 +16,9 @@ export const command = defineCommand({
     ['orc drain node-b --no-wait', 'Only start it'],
   ],
   epilog:
-    'Tasks get their replacement first, then stop. `orc uncordon NODE` makes the node take tasks again.\n' +
+    'Tasks get their replacement first, then stop, where the service allows it; a service with a budget\n' +
+    '(`disruption.maxUnavailable`) gives up no more at a time. `orc uncordon NODE` ends the drain, `orc drain NODE`\n' +
+    'goes on with it; nothing is started on the node meanwhile.\n' +
     'Exit codes: 0 empty, 1 failed, 2 wrong usage, 3 not empty within --timeout, 130 interrupted (the drain goes on).',
   options: (yargs) =>
     yargs
@@ -44,19 +46,18 @@ async function waitEmpty(
   name: string,
   timeoutMs: number,
 ): Promise<ExitCode> {
-  const tasks = startInformer(
-    client,
-    'Task',
-    { fieldSelector: `spec.nodeName=${name}` },
-    { onChange: () => wait.wake() },
-  );
+  const onChange = (): void => wait.wake();
+  const tasks = startInformer(client, 'Task', { fieldSelector: `spec.nodeName=${name}` }, { onChange });
+  const services = startInformer(client, 'Service', {}, { onChange });
+  const node = startInformer(client, 'Node', { fieldSelector: `metadata.name=${name}` }, { onChange });
   let synced = false;
   const left = (): readonly Task[] => tasks.list().filter(isAlive);
+  const isEnded = (): boolean => node.list().some(({ spec }) => spec.availability !== 'drain');
   const wait = live(context, timeoutMs, () => ({
-    done: synced && left().length === 0,
-    lines: synced ? linesOf(name, left()) : [],
+    done: synced && (left().length === 0 || isEnded()),
+    lines: synced ? linesOf(name, left(), services.list()) : [],
   }));
-  tasks.synced.then(
+  Promise.all([tasks.synced, services.synced, node.synced]).then(
     () => {
       synced = true;
       wait.wake();
@@ -64,7 +65,14 @@ async function waitEmpty(
     () => undefined,
   );
   const code = await wait.ended;
-  tasks.stop();
+  for (const informer of [tasks, services, node]) informer.stop();
+  if (code === 0 && isEnded() && left().length > 0) {
+    note(
+      context.io,
+      `error: the drain was ended: node/${name} takes tasks again; ${String(left().length)} stay on it`,
+    );
+    return 1;
+  }
   if (code === 0) say(context.io, `node/${name} drained`);
   if (code === 130)
     note(
@@ -87,7 +95,7 @@ const isAlive = ({ status }: Task): boolean =>
 
 const maxShown = 15;
 
-function linesOf(name: string, tasks: readonly Task[]): string[] {
+function linesOf(name: string, tasks: readonly Task[], services: readonly Service[]): string[] {
   if (tasks.length === 0) return [];
   const lines = tasks.slice(0, maxShown).map((task) => {
     const words = wordsOf(task);
@@ -100,5 +108,16 @@ function linesOf(name: string, tasks: readonly Task[]): string[] {
     `node/${name}  ${String(tasks.length)} tasks left`,
     ...lines,
     ...(more > 0 ? [`  and ${String(more)} more`] : []),
+    ...heldOf(tasks, services),
   ];
+}
+
+/** What the services of these tasks say of why they stay. */
+function heldOf(tasks: readonly Task[], services: readonly Service[]): string[] {
+  const wanted = new Set(tasks.map(({ metadata, spec }) => `${metadata.namespace ?? ''}/${spec.service}`));
+  return services.flatMap(({ metadata, status }) => {
+    const held = status?.conditions?.find(({ type }) => type === 'DrainHeld');
+    const key = `${metadata.namespace ?? ''}/${metadata.name}`;
+    return held?.status === 'True' && wanted.has(key) ? [`  service ${key}: ${held.message}`] : [];
+  });
 }
