@@ -1,11 +1,13 @@
-// Runs a suite: `node scripts/jest.mjs unit|integration|e2e [jest arguments]`.
-// unit = tests beside their code, integration = tests/integration, e2e = tests/e2e (root; real engines).
+// Runs a suite: `node scripts/jest.mjs unit|integration|e2e|oracle [jest arguments]`.
+// unit = tests beside their code, integration = tests/integration, e2e = tests/e2e (root; real engines), oracle =
+// server-side apply against Kubernetes' own library (needs Go; not part of `npm test`).
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const suites = {
-  unit: { ignore: ['/tests/(integration|e2e)/'], folder: '', workers: '--maxWorkers=2' },
+  unit: { ignore: ['/tests/(integration|e2e|oracle)/'], folder: '', workers: '--maxWorkers=2' },
   integration: { ignore: [], folder: 'tests/integration/', workers: '--maxWorkers=2' },
+  oracle: { ignore: [], folder: 'tests/oracle/', workers: '--maxWorkers=1' },
   // One at a time: each starts engines, and some crash them.
   e2e: { ignore: [], folder: 'tests/e2e/', workers: '--maxWorkers=1' },
 };
