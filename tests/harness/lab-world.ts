@@ -1,0 +1,182 @@
+/** What runs in a lab, as the engines themselves say it, and whether that is what the API says should run. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { taskStates, type Service, type Task } from '../../api-schemas/index.ts';
+import { label } from '../../agent/runtime/types.ts';
+import type { Api } from './lab-client.ts';
+import type { Lab, LabNode } from './lab.ts';
+
+/** A container of orc's. */
+export interface Running {
+  readonly node: string;
+  readonly id: string;
+  /** Changes when it is started again. */
+  readonly startedAt: string;
+  readonly task: string;
+  readonly service: string;
+  readonly slot: string;
+  readonly isRunning: boolean;
+}
+
+interface Listed {
+  readonly Id: string;
+  readonly State: string;
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** Asks a node's engine; throws for any answer but 2xx. */
+export function engineCall<T>(node: LabNode, path: string, method = 'GET'): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath: node.socketPath, path, method, timeout: 30_000 }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const text = Buffer.concat(parts).toString('utf8');
+        if ((answer.statusCode ?? 500) >= 300)
+          return reject(new Error(`${node.name}: ${method} ${path}: ${answer.statusCode} ${text}`));
+        resolve((text === '' ? undefined : JSON.parse(text)) as T);
+      });
+    });
+    call.on('error', reject);
+    call.on('timeout', () => call.destroy(new Error(`${node.name}: ${path}: no answer in time`)));
+    call.end();
+  });
+}
+
+/** All containers of orc's on a node, those that have ended too. */
+export async function containersOn(node: LabNode): Promise<readonly Running[]> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [label.node] }));
+  const listed = await engineCall<readonly Listed[]>(node, `/containers/json?all=1&filters=${filters}`);
+  const read = listed.map(async ({ Id, State, Labels }): Promise<readonly Running[]> => {
+    try {
+      const { State: state } = await engineCall<{ State: { StartedAt: string } }>(
+        node,
+        `/containers/${Id}/json`,
+      );
+      return [
+        {
+          node: node.name,
+          id: Id,
+          startedAt: state.StartedAt,
+          task: Labels[label.task] ?? '',
+          service: Labels[label.service] ?? '',
+          slot: Labels[label.slot] ?? node.name,
+          isRunning: State === 'running',
+        },
+      ];
+    } catch (error) {
+      if (String(error).includes('404')) return []; // removed meanwhile
+      throw error;
+    }
+  });
+  return (await Promise.all(read)).flat();
+}
+
+/** The containers that run, on all nodes that are up. */
+export async function runningIn(lab: Lab, service?: string): Promise<readonly Running[]> {
+  const nodes = lab.nodes.filter((node) => node.isUp());
+  const all = (await Promise.all(nodes.map(containersOn))).flat();
+  return all.filter((one) => one.isRunning && (service === undefined || one.service === service));
+}
+
+/** Each as one word that changes when the container is another one or was started again. */
+export const identities = (containers: readonly Running[]): readonly string[] =>
+  containers.map(({ node, id, startedAt, task }) => `${node} ${task} ${id.slice(0, 12)} ${startedAt}`).sort();
+
+/** Those of `before` that are not in `after` under the same identity. */
+export const missingFrom = (before: readonly Running[], after: readonly Running[]): readonly string[] => {
+  const now = new Set(identities(after));
+  return identities(before).filter((one) => !now.has(one));
+};
+
+/** Slots that have more than one container that runs. */
+export function duplicates(containers: readonly Running[]): readonly string[] {
+  const bySlot = new Map<string, readonly Running[]>();
+  for (const one of containers) {
+    const slot = `${one.service} ${one.slot}`;
+    bySlot.set(slot, [...(bySlot.get(slot) ?? []), one]);
+  }
+  return [...bySlot].filter(([, all]) => all.length > 1).map(([slot, all]) => `${slot}: ${identities(all).join(', ')}`); // prettier-ignore
+}
+
+/** Why what runs is not yet what the services ask for; undefined when it is. */
+export async function unsettled(lab: Lab, api: Api): Promise<string | undefined> {
+  const [services, tasks] = [(await api.list('Service')).items, (await api.list('Task')).items];
+  for (const service of services) {
+    const { name, generation } = service.metadata;
+    const wanted = service.spec.mode === 'global' ? service.status?.desired : (service.spec.replicas ?? 1);
+    if (service.status?.observedGeneration !== generation || service.status?.ready !== wanted)
+      return `${name}: ${service.status?.ready} of ${wanted} ready`;
+    const live = tasks.filter((task) => task.spec.service === name && isLive(task));
+    if (live.length !== wanted) return `${name}: ${live.length} live tasks for ${wanted}`;
+  }
+  return strays(lab, tasks, services);
+}
+
+/** What the engines and the API do not agree upon. */
+async function strays(
+  lab: Lab,
+  tasks: readonly Task[],
+  services: readonly Service[],
+): Promise<string | undefined> {
+  const running = await runningIn(lab);
+  const wanted = new Set(tasks.filter(isLive).map((task) => task.status?.containerID));
+  const stray = running.find(({ id }) => !wanted.has(id));
+  if (stray !== undefined) return `${identities([stray]).join('')} runs, and is no live task's`;
+  if (running.length !== wanted.size)
+    return `${running.length} containers run for ${wanted.size} live tasks of ${services.length} services`;
+  const [double] = duplicates(running);
+  return double === undefined ? undefined : `twice: ${double}`;
+}
+
+const isLive = ({ spec, status, metadata }: Task): boolean =>
+  spec.desiredState === 'Running' &&
+  metadata.deletionTimestamp === undefined &&
+  taskStates.indexOf(status?.state ?? 'New') <= taskStates.indexOf('Running');
+
+/** Waits until exactly what the services ask for runs, and returns it. Says at the end what was still amiss. */
+export async function settled(lab: Lab, api: Api, ms = 120_000): Promise<readonly Running[]> {
+  let amiss: string | undefined = 'nothing was asked';
+  for (const until = Date.now() + ms; Date.now() < until; await delay(250)) {
+    amiss = await unsettled(lab, api).catch((error: unknown) => String(error));
+    if (amiss === undefined) return runningIn(lab);
+  }
+  throw new Error(`not settled within ${ms / 1000} s: ${amiss}`);
+}
+
+/** The manager whose etcd leads, by what the members say of themselves; undefined while there is none. */
+export async function leaderOf(managers: readonly LabNode[]): Promise<LabNode | undefined> {
+  for (const node of managers) if (node.isUp() && (await leads(node))) return node;
+  return undefined;
+}
+
+async function leads(node: LabNode): Promise<boolean> {
+  const { clientPort } = JSON.parse(readFileSync(join(node.dataDir, 'etcd/etcd.json'), 'utf8')) as {
+    clientPort: number;
+  };
+  const pki = (name: string): string => join(node.dataDir, 'pki', name);
+  const tls = ['--cacert', pki('ca.crt'), '--cert', pki('etcd-client.crt'), '--key', pki('etcd-client.key')];
+  const ran = await node.exec([
+    ...['curl', '-fsS', '--max-time', '5', ...tls, `https://127.0.0.1:${clientPort}/metrics`],
+  ]);
+  return /^etcd_server_is_leader 1$/m.test(ran.stdout);
+}
+
+/** Whether the node's `Ready` condition is True. */
+export async function isNodeReady(api: Api, name: string): Promise<boolean> {
+  const { status } = await api.get('Node', { name });
+  return status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
+}
+
+/** A service of the example image. */
+export function helloService(name: string, spec: Partial<Service['spec']> = {}): Service {
+  return {
+    apiVersion: 'orc.dev/v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { image: 'orc.local/hello:1', pullPolicy: 'never', stopGracePeriod: '1s', ...spec },
+  };
+}
