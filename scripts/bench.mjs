@@ -18,7 +18,9 @@ checkNode();
 ensureNodeModules();
 ensurePrograms([
   'etcd',
-  ...(['converge', 'memory', 'heal'].includes(name) ? ['dockerd', 'nft', 'iptables', 'ip', 'busybox'] : []),
+  ...(['converge', 'memory', 'heal', 'failover'].includes(name)
+    ? ['dockerd', 'nft', 'iptables', 'ip', 'busybox', 'conntrack']
+    : []),
 ]);
 
 const dir = join(root, '.orc', `bench-${process.pid}`);
