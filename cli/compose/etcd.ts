@@ -8,7 +8,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { CliError } from '../errors.ts';
 import { formatAddress, parseAddress, urlOf } from './advertise.ts';
 import type { ManagerFile } from './cluster-file.ts';
-import type { ManagerOptions } from './manager.ts';
+import type { ManagerOptions } from './manager-options.ts';
 import { addMember, promoteMember, type AskOptions } from './member.ts';
 import { patiently } from './patience.ts';
 

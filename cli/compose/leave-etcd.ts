@@ -7,7 +7,7 @@ import type { Pki } from '../../server/pki/index.ts';
 import { CliError } from '../errors.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { openEtcd, type Closers } from './etcd.ts';
-import type { ManagerOptions, MemberPart } from './manager.ts';
+import type { ManagerOptions, MemberPart } from './manager-options.ts';
 import type { AskOptions } from './member.ts';
 import { patiently } from './patience.ts';
 

@@ -12,7 +12,7 @@ import { addressesOf } from './addresses.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { parseListen } from './flags.ts';
 import { leaveEtcd, onlyManager } from './leave-etcd.ts';
-import type { ManagerOptions } from './manager.ts';
+import type { ManagerOptions } from './manager-options.ts';
 import { readNodeTls } from './node-tls.ts';
 import { clusterOf } from './worker.ts';
 

@@ -2,9 +2,8 @@ import { ApiError } from '../../kit/errors.ts';
 import { seal } from '../../kit/sealed.ts';
 import { backup, type MemberCalls } from '../../store/index.ts';
 import type { Reply } from '../types.ts';
-import type { ClusterCall } from './index.ts';
 import { text } from './input.ts';
-import type { ClusterOptions } from './types.ts';
+import type { ClusterCall, ClusterOptions } from './types.ts';
 
 /** First line of what is sealed: what a new manager needs beside the store. */
 export interface BackupHead {

@@ -7,7 +7,7 @@ import { ApiError } from '../../kit/errors.ts';
 import { listMembers } from '../../store/index.ts';
 import { digestOfKey } from '../pki/index.ts';
 import { nodeUserPrefix } from '../session/types.ts';
-import type { Identity, Reply } from '../types.ts';
+import type { Reply } from '../types.ts';
 import { sealedBackup } from './backup.ts';
 import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
@@ -15,21 +15,11 @@ import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from '
 import { digestOf, tokenOf } from './token.ts';
 import { memberRoutes } from './members.ts';
 import { text } from './input.ts';
-import type { ClusterOptions } from './types.ts';
+import type { ClusterCall, ClusterOptions } from './types.ts';
 
 export type { BackupHead } from './backup.ts';
 export { digestOf, tokenOf, type Ca } from './token.ts';
-export type { ClusterOptions } from './types.ts';
-
-export interface ClusterCall {
-  readonly method: string;
-  /** Below `/cluster/v1/`. */
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly identity: Identity;
-  /** The body as parsed JSON. */
-  body(): Promise<unknown>;
-}
+export type { ClusterCall, ClusterOptions } from './types.ts';
 
 export interface Cluster {
   /** Answers a request that was authorized. Throws ApiError; 404 for what there is not. */

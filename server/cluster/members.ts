@@ -9,10 +9,9 @@ import {
   removeMember,
   type MemberCalls,
 } from '../../store/index.ts';
-import type { ClusterCall } from './index.ts';
 import { text } from './input.ts';
 import { writeManager } from './object.ts';
-import type { ClusterOptions } from './types.ts';
+import type { ClusterCall, ClusterOptions } from './types.ts';
 
 type Route = (call: Pick<ClusterCall, 'body'>) => Promise<unknown>;
 

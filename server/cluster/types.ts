@@ -2,6 +2,7 @@ import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { MemberCalls } from '../../store/index.ts';
 import type { Registry } from '../../store/types.ts';
+import type { Identity } from '../types.ts';
 import type { Ca } from './token.ts';
 
 export interface ClusterOptions {
@@ -16,4 +17,14 @@ export interface ClusterOptions {
   readonly nodeDays?: number;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+export interface ClusterCall {
+  readonly method: string;
+  /** Below `/cluster/v1/`. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly identity: Identity;
+  /** The body as parsed JSON. */
+  body(): Promise<unknown>;
 }
