@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { AssignmentSet, NodeStatus, Port, StreamRequest } from '../api-schemas/index.ts';
+import type { NodeRole } from '../api-schemas/join.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { EngineWatcher } from './engine.ts';
@@ -47,7 +48,8 @@ export interface AgentOptions {
   /** Holds the checkpoint; none is kept without it (simulated nodes). */
   readonly dataDir?: string;
   readonly runtime: Runtime;
-  readonly role: 'manager' | 'worker';
+  /** A function is asked for each description: the role of a node may change while its agent runs. */
+  readonly role: NodeRole | (() => NodeRole);
   readonly agentVersion?: string;
   /** Opens the session: `(handlers) => connectSession({ endpoints, tls, labels, logger, clock, ...handlers })`. */
   readonly connect: (
@@ -64,6 +66,8 @@ export interface AgentOptions {
 }
 
 export interface Agent {
+  /** What the node is has changed. */
+  describeAgain(): void;
   /** Containers run on; with `teardown` the published ports stop answering. */
   close(options?: { readonly teardown?: boolean }): Promise<void>;
 }
@@ -124,7 +128,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const restored = await checkpoint?.read();
   const node = (): NodeStatus =>
     describeNode({
-      role: options.role,
+      role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
       ...(engineProblem === undefined ? {} : { engineProblem }),
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
@@ -187,6 +191,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 
   return {
+    describeAgain: () => session.describeAgain(),
     async close({ teardown = false } = {}) {
       await watcher.close();
       await tasks.close();

@@ -32,3 +32,31 @@ export interface MembersAnswer {
   /** Of the server that was asked. */
   readonly own: EtcdStatus;
 }
+
+/**
+ * `POST /cluster/v1/promote`, by a node with its own certificate: what a manager needs. 403 unless its Node says that
+ * it is to be one.
+ */
+export interface PromoteAnswer {
+  /** PEM certificates to trust. */
+  readonly ca: string;
+  /** The CA's private key. */
+  readonly caKey: string;
+  /** `https://host:port` of all managers. */
+  readonly servers: readonly string[];
+}
+
+/** `POST /cluster/v1/role`, by a node with its own certificate: how its change of role goes. */
+export interface RoleNote {
+  /** Its role is what its Node says. */
+  readonly applied: boolean;
+  /** UpperCamel, e.g. `Promoting`. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Condition of a Node that changes its role, or has: `False` while it has not come to be what it should. */
+export const roleCondition = 'RoleApplied';
+
+/** Reason of the 403 that a node gets which was removed, or whose name belongs to another machine. */
+export const nodeRefused = 'NodeRefused';

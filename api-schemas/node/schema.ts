@@ -9,6 +9,10 @@ const spec = obj(
       ['active', 'pause', 'drain'],
       { default: 'active' },
     ),
+    role: oneOf('`manager` runs a server too. The node becomes it; absent: it stays what it joined as.', [
+      'manager',
+      'worker',
+    ]),
     taints: list(
       'Keep tasks away that do not tolerate them.',
       obj(
@@ -30,7 +34,6 @@ const spec = obj(
     title: 'NodeSpec',
     default: {},
     'x-orc-instead': { unschedulable: 'availability', cordon: 'availability', drain: 'availability' },
-    'x-orc-later': { role: 'changing the role of a node' },
   },
 );
 

@@ -16,6 +16,8 @@ export interface Node extends Obj {
 export interface NodeSpec {
   /** `pause` takes no new tasks (cordon); `drain` also moves its tasks elsewhere. */
   readonly availability?: 'active' | 'pause' | 'drain';
+  /** `manager` runs a server too. The node becomes it; absent: it stays what it joined as. */
+  readonly role?: 'manager' | 'worker';
   /** Keep tasks away that do not tolerate them. */
   readonly taints?: readonly Taint[];
 }

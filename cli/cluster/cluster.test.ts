@@ -3,7 +3,9 @@ import type { EtcdStatus } from '../../api-schemas/cluster-api.ts';
 import type { Node } from '../../api-schemas/index.ts';
 import type { Table } from '../../client/index.ts';
 import { withManagers } from './list.ts';
-import { managerStates } from './managers.ts';
+import { managerStates, type Seen } from './managers.ts';
+import { adviceFor } from './quorum.ts';
+import { judge } from './roles.ts';
 import { planRemoval, type RemovalView } from './remove.ts';
 
 const member = (id: string, name: string) => ({ id, name, peerUrls: [], isLearner: false, isStarted: true });
@@ -86,5 +88,52 @@ describe('removing a node', () => {
     expect(plan({ ...down, node: undefined })).toEqual(['LeaveEtcd']);
     expect(plan({ state: 'Reachable', node: node('True') }, true)).toMatch(/is a manager that runs/);
     expect(plan({ state: 'Unknown', node: node('True') }, true)).toMatch(/no quorum/);
+  });
+});
+
+describe('the role of a node', () => {
+  const node = (name: string, role: 'manager' | 'worker', wanted?: 'manager' | 'worker'): Node => ({
+    apiVersion: 'orc.dev/v1',
+    kind: 'Node',
+    metadata: { name },
+    spec: wanted === undefined ? {} : { role: wanted },
+    status: { role },
+  });
+  const seen = (alive: readonly string[], ...managers: readonly string[]): Seen => ({
+    managers,
+    alive: new Set(alive),
+    etcd: { own, members: managers.map((name, i) => member(String(i + 1), name)) },
+  });
+  const verdict = (one: Node, role: 'manager' | 'worker', view: Seen): string => {
+    const judged = judge(one, role, view);
+    return judged instanceof Error ? judged.message : judged;
+  };
+
+  test('is changed once, and found to be so after that', () => {
+    const view = seen(['a', 'b', 'c'], 'a', 'b', 'c');
+    expect(verdict(node('w', 'worker'), 'manager', view)).toBe('Change');
+    expect(verdict(node('a', 'manager'), 'manager', view)).toBe('Already');
+    expect(verdict(node('a', 'manager'), 'worker', view)).toBe('Change');
+    expect(verdict(node('w', 'worker'), 'worker', view)).toBe('Already');
+    // It is still on its way back.
+    expect(verdict(node('a', 'manager', 'worker'), 'manager', view)).toBe('Change');
+  });
+
+  test('stays where the cluster would be lost by a change', () => {
+    expect(verdict(node('a', 'manager'), 'worker', seen(['a'], 'a'))).toMatch(/a is the only manager/);
+    const oneDown = seen(['a', 'b'], 'a', 'b', 'c');
+    expect(verdict(node('a', 'manager'), 'worker', oneDown)).toMatch(/of the other 2, 2 must. Start c/);
+    expect(verdict(node('c', 'manager'), 'worker', oneDown)).toBe('Change');
+    const { leaderId: _, ...lost } = own;
+    const none = { ...oneDown, etcd: { own: lost, members: [] } };
+    expect(verdict(node('w', 'worker'), 'manager', none)).toMatch(/no quorum/);
+    expect(verdict(node('w', 'worker'), 'manager', { ...oneDown, etcd: undefined })).toMatch(/etcd of yours/);
+  });
+
+  test('is worth a word where the number of managers is', () => {
+    expect(adviceFor(3)).toBeUndefined();
+    expect(adviceFor(1)).toMatch(/^one manager/);
+    expect(adviceFor(2)).toMatch(/^2 managers survive the loss of none, as one does/);
+    expect(adviceFor(4)).toMatch(/^4 managers survive the loss of 1, as 3 do/);
   });
 });

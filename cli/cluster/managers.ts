@@ -3,6 +3,7 @@ import type { MembersAnswer } from '../../api-schemas/cluster-api.ts';
 import { clusterName, type Cluster } from '../../api-schemas/index.ts';
 import type { Client } from '../../client/index.ts';
 import { isApiError, isNotFound } from '../../kit/errors.ts';
+import { CliError } from '../errors.ts';
 
 /** `Unknown`: there is no quorum, so nobody notices who comes and goes. */
 export type ManagerState = 'Leader' | 'Reachable' | 'Unreachable' | 'Unknown';
@@ -66,3 +67,9 @@ export async function removeManager(client: Client, name: string): Promise<void>
     'content-type': 'application/json',
   });
 }
+
+/** Nothing can be changed now. */
+export const noQuorum = (what: string): CliError =>
+  new CliError(`${what}: there is no quorum, so nothing can be changed now`, {
+    remedy: 'a majority of the managers must run and reach each other: start those that are down',
+  });

@@ -5,7 +5,7 @@ import type { Context } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { note, say } from '../io.ts';
 import { isApiError, isNotFound } from '../../kit/errors.ts';
-import { managerStates, removeManager, seeManagers, type ManagerState } from './managers.ts';
+import { managerStates, noQuorum, removeManager, seeManagers, type ManagerState } from './managers.ts';
 
 export interface RemovalView {
   /** Undefined: there is no such Node. */
@@ -21,11 +21,7 @@ export function planRemoval(
   force: boolean,
 ): { readonly steps: readonly ('LeaveEtcd' | 'DeleteNode')[] } | { readonly refused: CliError } {
   if (state === 'Unknown') {
-    return {
-      refused: new CliError(`there is no quorum, so ${name} cannot be removed now`, {
-        remedy: 'a majority of the managers must run and reach each other: start those that are down',
-      }),
-    };
+    return { refused: noQuorum(`${name} cannot be removed`) };
   }
   const isManager = state !== undefined;
   if (state === 'Leader' || state === 'Reachable') {

@@ -12,7 +12,7 @@ import {
   serverOptions,
 } from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { runNode } from '../compose/node.ts';
+import { runNode } from '../compose/cluster-node.ts';
 import { CliError } from '../errors.ts';
 import { note } from '../io.ts';
 

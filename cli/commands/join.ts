@@ -14,7 +14,7 @@ import {
 } from '../compose/flags.ts';
 import { joinThrough, readToken } from '../compose/join.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { runNode } from '../compose/node.ts';
+import { runNode } from '../compose/cluster-node.ts';
 import { usageError } from '../errors.ts';
 import { note, type Io } from '../io.ts';
 

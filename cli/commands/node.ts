@@ -1,26 +1,31 @@
 import { listNodes } from '../cluster/list.ts';
+import { changeRole } from '../cluster/roles.ts';
 import { removeNodes } from '../cluster/remove.ts';
 import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
+import { duration, waitFlags } from '../flags.ts';
 import { mark } from '../marks.ts';
 import { nodeName } from '../nodes.ts';
 
-const actions = ['ls', 'rm', 'label'] as const;
+const actions = ['ls', 'promote', 'demote', 'label', 'rm'] as const;
 
 export const command = defineCommand({
   positionals: '<action> [names..]',
-  describe: 'List, label and remove the nodes of the cluster.',
+  describe: 'List the nodes of the cluster, change their roles, label and remove them.',
   examples: [
     ['orc node ls', 'All nodes, and which of the managers leads'],
+    ['orc node promote node-b', 'Make a worker a manager; its containers do not notice'],
+    ['orc node demote node-b', 'Make it a worker again'],
     ['orc node label node-b zone=eu disk-', 'Set a label, and remove one'],
     ['orc node rm node-b', 'Forget a machine that is gone; its tasks are replaced'],
     ['orc node rm node-b --force', 'The same, although it is connected'],
   ],
   epilog:
-    'A machine that shall leave by itself runs `orc leave`. `orc cordon`, `drain` and `uncordon` say whether a node\n' +
-    'takes tasks. A manager that does not come back is removed from etcd too, if the others are a majority without it.',
+    'Three managers survive the loss of one, five the loss of two. A machine that shall leave by itself runs\n' +
+    '`orc leave`. A manager that does not come back is removed from etcd too, if the others are a majority without it.\n' +
+    '`orc cordon`, `drain` and `uncordon` say whether a node takes tasks.',
   options: (yargs) =>
-    yargs
+    waitFlags(yargs)
       .positional('action', { choices: actions, demandOption: true, describe: 'What to do' })
       .positional('names', {
         type: 'string',
@@ -39,8 +44,14 @@ export const command = defineCommand({
         describe: 'ls: print column names; --no-headers leaves them out',
       }),
 
-  async run(context, { action, names = [], force, overwrite, headers }) {
+  async run(context, { action, names = [], force, overwrite, headers, wait, timeout }) {
     switch (action) {
+      case 'promote':
+      case 'demote': {
+        const timeoutMs = (wait ?? context.io.stdoutTty) ? duration(timeout, '--timeout') : undefined;
+        const role = action === 'promote' ? 'manager' : 'worker';
+        return changeRole(context, required(names, action), role, { timeoutMs });
+      }
       case 'ls':
         if (names.length > 0) throw usageError('`orc node ls` takes no names', 'see `orc get nodes NAME…`');
         return listNodes(context, headers);

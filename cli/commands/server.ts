@@ -36,7 +36,7 @@ export const command = defineCommand({
       const nodeName = file?.nodeName ?? flags.nodeName ?? defaultNodeName();
       const saved = flags.listen === undefined ? file?.manager?.listen : undefined;
       const where = saved === undefined ? listen : parseListen(saved);
-      await runManager({ ...context, logger }, { ...flags, nodeName, listen: where }, file, {});
+      await runManager({ ...context, logger }, { ...flags, nodeName, listen: where }, file);
     } finally {
       await unlock();
     }

@@ -3,7 +3,8 @@ import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
 import { readClusterFile, type ClusterFile } from '../compose/cluster-file.ts';
 import { agentOptions, commonOptions, defaultNodeName, loggerOf, serverOptions } from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
-import { runManager, runNode } from '../compose/node.ts';
+import { runNode } from '../compose/cluster-node.ts';
+import { runManager } from '../compose/node.ts';
 import { usageError } from '../errors.ts';
 
 export const command = defineCommand({
@@ -35,7 +36,7 @@ export const command = defineCommand({
         const { runtime, dockerHost } = flags;
         const nodeName = flags.nodeName ?? defaultNodeName();
         const agent = { runtime, dockerHost };
-        await runManager(run, { ...flags, nodeName, listen }, undefined, { agent });
+        await runManager(run, { ...flags, nodeName, listen }, undefined, agent);
       } else {
         checkSameName(flags.nodeName, file);
         await runNode(run, flags, file);

@@ -7,19 +7,23 @@ import { messageOf } from '../../kit/errors.ts';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
 import { CliError } from '../errors.ts';
 
-export interface ManagerFile {
+export interface ManagerAddresses {
   /** `host:port` where the API listens. */
   readonly listen: string;
   /** `host:port` by which other machines reach it. */
   readonly advertise: string;
   /** Of etcd's peers, on the host of `advertise`. */
   readonly peerPort: number;
+}
+
+export interface ManagerFile extends ManagerAddresses {
   /**
    * `new`: to be the first member. `joining`: to be added by a server of the cluster, to be started with
    * `initialCluster` once that has happened. `member`: it is one, and its data says of which cluster. `forced`:
-   * to be made the only member, in a recovery. `restored`: a member with the data of a backup.
+   * to be made the only member, in a recovery. `restored`: a member with the data of a backup. `leaving`: to be
+   * removed by the others, if it is not yet; the machine becomes a worker.
    */
-  readonly etcd: 'new' | 'joining' | 'member' | 'forced' | 'restored';
+  readonly etcd: 'new' | 'joining' | 'member' | 'forced' | 'restored' | 'leaving';
   readonly initialCluster?: string;
 }
 
@@ -30,6 +34,8 @@ export interface ClusterFile {
   /** `https://host:port` of managers, as known when this was written. */
   readonly servers: readonly string[];
   readonly manager?: ManagerFile;
+  /** Of a worker: where it will be reached when it becomes a manager. */
+  readonly asManager?: ManagerAddresses;
   /** It has left: the cluster knows nothing of it any more, and what is here is being removed. */
   readonly hasLeft?: true;
 }

@@ -119,6 +119,7 @@ async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
   const base = { name: nodeName, peerUrl, ...memberTiming };
   switch (file.etcd) {
     case 'member':
+    case 'leaving':
     case 'restored':
       checkData(options.dataDir, nodeName);
       return { options: { ...base, bootstrap: { kind: 'new' } }, ask };

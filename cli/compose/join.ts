@@ -5,7 +5,7 @@ import { isApiError, messageOf } from '../../kit/errors.ts';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
 import { isConnectionError, joinCluster } from '../../client/index.ts';
 import { CliError } from '../errors.ts';
-import type { ClusterFile, ManagerFile } from './cluster-file.ts';
+import type { ClusterFile, ManagerAddresses } from './cluster-file.ts';
 
 export interface JoinFlags {
   readonly dataDir: string;
@@ -14,8 +14,8 @@ export interface JoinFlags {
   /** `https://host:port` of managers, tried one after another. */
   readonly servers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** For a manager: what it will be, but for the state of its etcd. */
-  readonly manager: Omit<ManagerFile, 'etcd'>;
+  /** Where it is reached as a manager, now or when it becomes one. */
+  readonly manager: ManagerAddresses;
 }
 
 /** Throws CliError for a text that is no token. */
@@ -51,7 +51,7 @@ export async function joinThrough(flags: JoinFlags): Promise<ClusterFile> {
     nodeName,
     role: answer.role,
     servers,
-    ...(answer.role === 'manager' ? { manager: { ...manager, etcd: 'joining' } } : {}),
+    ...(answer.role === 'manager' ? { manager: { ...manager, etcd: 'joining' } } : { asManager: manager }),
   };
 }
 

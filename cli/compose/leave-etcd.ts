@@ -4,7 +4,10 @@ import { Client, isConnectionError } from '../../client/index.ts';
 import { systemClock, sleep } from '../../kit/clock.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import type { Pki } from '../../server/pki/index.ts';
+import type { Store } from '../../store/index.ts';
+import { whyNotSpared } from '../cluster/quorum.ts';
 import { CliError } from '../errors.ts';
+import { addressesOf } from './addresses.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { openEtcd, type Closers } from './etcd.ts';
 import type { ManagerOptions, MemberPart } from './manager-options.ts';
@@ -80,16 +83,20 @@ const patienceMs = 20_000;
 export async function leaveEtcd(
   options: ManagerOptions,
   member: MemberPart,
-  pki: Pki,
   startMs: number,
 ): Promise<readonly string[]> {
   const { signal, clock = systemClock, onWait } = options;
+  const { ensurePki, etcdClientName } = await import('../../server/pki/index.ts');
+  const { dataDir, nodeName, listen } = options;
+  const pki = await ensurePki(dataDir, {
+    hostnames: addressesOf(listen.host, member.file.advertise),
+    nodeName,
+  });
   const leaver = leaverOf(options, member, pki);
   const first = await askRemoval(leaver);
   if (first.kind === 'removed') return leaver.servers;
   onWait('its vote counts: etcd is started to leave');
   const store = await import('../../store/index.ts');
-  const { etcdClientName } = await import('../../server/pki/index.ts');
   const closers: Closers = [];
   try {
     const { opened } = await patiently(
@@ -126,9 +133,28 @@ export async function leaveEtcd(
     const last = await untilRemoved({ ...leaver, servers }, () => clock.now() < until);
     if (last.kind !== 'removed') throw new CliError(last.message);
     return servers;
+  } catch (error) {
+    // What was asked at first may have come to pass as soon as its vote was there.
+    if (signal.aborted || (await askRemoval(leaver)).kind !== 'removed') throw error;
+    return leaver.servers;
   } finally {
     for (const close of closers.reverse()) await close().catch(() => undefined);
   }
+}
+
+/** Why the member of that name had better stay; undefined when it can be spared. Works through its own store. */
+export async function whyNotRetire(
+  { connection, cache }: Pick<Store, 'connection' | 'cache'>,
+  nodeName: string,
+): Promise<string | undefined> {
+  const { listMembers, leaseNamespace } = await import('../../store/index.ts');
+  const voters = (await listMembers(connection)).filter(({ isLearner }) => !isLearner);
+  const isAlive = (name: string): boolean =>
+    cache.get('Lease', leaseNamespace, `server-${name}`) !== undefined;
+  return whyNotSpared(
+    nodeName,
+    voters.map(({ name }) => ({ name, isAlive: isAlive(name) })),
+  );
 }
 
 export const onlyManager = (): CliError =>

@@ -1,14 +1,14 @@
 /** A machine stops being a node: the steps of `orc leave`, each safe to repeat. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { nodeRefused } from '../../api-schemas/cluster-api.ts';
 import { Client, isConnectionError } from '../../client/index.ts';
-import type { Clock } from '../../kit/clock.ts';
+import { sleep, type Clock } from '../../kit/clock.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import { readIfThere } from '../../kit/files.ts';
 import type { Logger } from '../../kit/log.ts';
 import { CliError } from '../errors.ts';
 import { note, type Io } from '../io.ts';
-import { addressesOf } from './addresses.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { parseListen } from './flags.ts';
 import { leaveEtcd, onlyManager } from './leave-etcd.ts';
@@ -95,37 +95,48 @@ async function leaveAsManager(
   { dataDir, io, signal, clock, logger, force }: LeaveOptions,
   { nodeName, servers, manager }: Required<Pick<ClusterFile, 'nodeName' | 'servers' | 'manager'>>,
 ): Promise<readonly string[]> {
-  const { ensurePki } = await import('../../server/pki/index.ts');
   const member = { file: manager, servers, save: () => Promise.resolve() };
   const onWait = (message: string): void => note(io, message);
   const listen = parseListen(manager.listen);
   const options: ManagerOptions = { dataDir, nodeName, listen, member, logger, signal, clock, onWait };
-  const pki = await ensurePki(dataDir, { hostnames: addressesOf(listen.host, manager.advertise), nodeName });
-  return leaveEtcd(options, member, pki, force ? 15_000 : 60_000);
+  return leaveEtcd(options, member, force ? 15_000 : 60_000);
 }
+
+/** A leader of etcd is elected within seconds, also after this manager has left. */
+const patienceMs = 15_000;
+const againMs = 500;
 
 /** With the node's own certificate. A node that is none any more, or has lost its name to another machine, has left. */
 async function deleteNode(
-  { dataDir }: LeaveOptions,
+  { dataDir, clock, signal, force }: LeaveOptions,
   name: string,
   servers: readonly string[],
 ): Promise<void> {
   const client = new Client({ endpoints: servers, tls: readNodeTls(dataDir), requestTimeoutMs: 10_000 });
+  const until = clock.now() + (force ? 0 : patienceMs);
   try {
-    await client.delete('Node', { name });
-  } catch (error) {
-    if (isApiError(error) && (error.code === 404 || error.code === 403)) return;
-    const isAway = isConnectionError(error) || (isApiError(error) && error.code >= 500);
-    throw new CliError(`the cluster cannot be told: ${messageOf(error)}`, {
-      remedy: isAway
-        ? 'try again when a manager is reached; or leave with --force, and run `orc node rm` there'
-        : 'leave with --force, and run `orc node rm` on a manager',
-      cause: error,
-    });
+    for (;;) {
+      const error = await client.delete('Node', { name }).then(() => undefined, errorOf);
+      if (error === undefined || isApiError(error, 'NotFound') || isApiError(error, nodeRefused)) return;
+      if (!isAway(error) || clock.now() >= until) throw notTold(error);
+      await sleep(clock, againMs, signal);
+    }
   } finally {
     client.close();
   }
 }
+
+const errorOf = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+const isAway = (error: unknown): boolean =>
+  isConnectionError(error) || (isApiError(error) && error.code >= 500);
+
+const notTold = (cause: unknown): CliError =>
+  new CliError(`the cluster cannot be told: ${messageOf(cause)}`, {
+    remedy: isAway(cause)
+      ? 'try again when a manager is reached; or leave with --force, and run `orc node rm` there'
+      : 'leave with --force, and run `orc node rm` on a manager',
+    cause,
+  });
 
 /** What was written when it joined, and what servers have told its agent since. */
 export async function knownServers(dataDir: string, file: ClusterFile): Promise<readonly string[]> {

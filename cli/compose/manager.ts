@@ -10,6 +10,7 @@ import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { etcdClientTls, hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
+import { leaverOf, untilRemoved, whyNotRetire } from './leave-etcd.ts';
 import { listenError } from './listen.ts';
 import type { ManagerOptions } from './manager-options.ts';
 
@@ -23,6 +24,13 @@ export interface Manager {
   token(role: 'worker' | 'manager'): string;
   /** Calls back after each renewal, for what copies certificates elsewhere. */
   onRenewed(listener: (pki: Pki) => void): void;
+  /** Why it cannot cease to be a manager now; undefined when it can. */
+  whyNotRetire(): Promise<string | undefined>;
+  /**
+   * Ceases to be a manager: hands over what it leads and its agents, has the others remove its etcd, which counts until
+   * then, and stops. Tells `onWait` why it is not removed yet. May be repeated when `signal` has interrupted it.
+   */
+  retire(signal: AbortSignal, onWait: (message: string) => void): Promise<void>;
   /** Resolves to why the manager cannot go on; never rejects. */
   close(): Promise<void>;
 }
@@ -37,13 +45,15 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { startControllers } = await import('../../controllers/index.ts');
   const store = await import('../../store/index.ts');
   const closers: Closers = [];
-  const close = async (): Promise<void> => {
-    for (const step of closers.splice(0).reverse()) {
+  /** All that was started as the n-th part and later, backwards. */
+  const closeFrom = async (first: number): Promise<void> => {
+    for (const step of closers.splice(first).reverse()) {
       await step().catch((error: unknown) =>
         logger.warn({ err: messageOf(error) }, 'stopping a part failed'),
       );
     }
   };
+  const close = (): Promise<void> => closeFrom(0);
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: hostnamesOf(options), nodeName });
     const pki = await ensure();
@@ -55,6 +65,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       store,
       closers,
     );
+    const storeParts = closers.length;
     const serverName = nodeName;
     const ttl = options.member === undefined ? {} : { ttlSeconds: memberTtlSeconds };
     const lease = opened.holdLease(`server-${serverName}`, { identity: serverName, ...ttl });
@@ -142,6 +153,20 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       servers: () => [url, ...cluster.servers().filter((other) => other !== url)],
       token: cluster.token,
       onRenewed: (listener) => void listeners.push(listener),
+      whyNotRetire: () => whyNotRetire(opened, nodeName),
+      async retire(signal, onWait) {
+        const { member } = options;
+        if (member === undefined) throw new Error('a machine alone stays what it is');
+        const known = { ...member, servers: cluster.servers() };
+        const leaver = leaverOf({ ...options, signal }, known, keeper.current);
+        // With the last of the store's parts: who leads etcd hands it over.
+        await closeFrom(storeParts - 1);
+        await untilRemoved(leaver, (message) => {
+          onWait(message);
+          return true;
+        });
+        await close();
+      },
       close,
     };
   } catch (error) {

@@ -1,33 +1,19 @@
-/** Runs this machine as what it is: alone, a manager, or a worker. What `up`, `init` and `join` end in. */
-import type { Clock } from '../../kit/clock.ts';
+/** Runs this machine where it is no node of a cluster of several: alone; or a server, or an agent, by itself. */
 import { expiredText } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { note, type Io } from '../io.ts';
+import { note } from '../io.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { writeClusterFile } from './cluster-file.ts';
 import { writeContext } from './context.ts';
-import { parseListen, type Listen } from './flags.ts';
+import type { Listen } from './flags.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
-import type { ManagerOptions, MemberPart } from './manager-options.ts';
+import type { MemberPart } from './manager-options.ts';
+import type { AgentPart, EtcdFlags, RunContext } from './run-context.ts';
 import { keepNodeTls } from './node-tls.ts';
-import { startWorker, type Worker, type WorkerOptions } from './worker.ts';
+import { startWorker, type Worker } from './worker.ts';
 import { untilAborted } from './wait.ts';
-
-export type AgentPart = Pick<WorkerOptions, 'runtime' | 'dockerHost'>;
-
-export interface RunContext {
-  readonly io: Io;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-type EtcdFlags = Pick<
-  ManagerOptions,
-  'etcdEndpoints' | 'etcdCaFile' | 'etcdCertFile' | 'etcdKeyFile' | 'controllers'
->;
 
 export interface ManagerFlags extends EtcdFlags {
   readonly dataDir: string;
@@ -35,18 +21,12 @@ export interface ManagerFlags extends EtcdFlags {
   readonly listen: Listen;
 }
 
-export interface ManagerExtras {
-  readonly agent?: AgentPart;
-  /** What to say once it is up. */
-  readonly hint?: (manager: Manager) => string | undefined;
-}
-
 /** A server in this process until the signal, with an agent if `agent` says how. Says when it is up. */
 export async function runManager(
   { io, signal, clock, logger }: RunContext,
   flags: ManagerFlags,
   file: ClusterFile | undefined,
-  { agent, hint }: ManagerExtras,
+  agent?: AgentPart,
 ): Promise<void> {
   const started = clock.now();
   await checkListen(flags.listen);
@@ -65,8 +45,6 @@ export async function runManager(
       io,
       `orc ${agent === undefined ? 'server ' : ''}is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`,
     );
-    const more = hint?.(manager);
-    if (more !== undefined) note(io, more);
     await untilAborted(signal);
     logger.info('stopping; containers run on');
     await worker?.close();
@@ -128,27 +106,6 @@ export async function runWorker(
   } finally {
     keeper.close();
   }
-}
-
-/** Runs what the file says, listening where it says unless the flag says otherwise now. */
-export async function runNode(
-  context: RunContext,
-  flags: EtcdFlags & AgentPart & { readonly dataDir: string; readonly listen?: string | undefined },
-  file: ClusterFile,
-  hint?: ManagerExtras['hint'],
-): Promise<void> {
-  const { nodeName, role, manager, servers } = file;
-  const { dataDir, runtime, dockerHost } = flags;
-  const agent = { runtime, dockerHost };
-  if (role === 'worker' || manager === undefined) {
-    return runWorker(context, { dataDir, nodeName, agent }, servers);
-  }
-  const listen = flags.listen ?? manager.listen;
-  const now: ClusterFile = { ...file, manager: { ...manager, listen } };
-  return runManager(context, { ...flags, nodeName, listen: parseListen(listen) }, now, {
-    agent,
-    ...(hint === undefined ? {} : { hint }),
-  });
 }
 
 function memberPart(dataDir: string, file: ClusterFile): MemberPart {

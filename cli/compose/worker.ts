@@ -1,6 +1,7 @@
 /** A worker: the agent with its runtime and its session. The composition root of the agent's side. */
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import type { AgentOptions } from '../../agent/index.ts';
 import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { version } from '../version.ts';
@@ -9,7 +10,7 @@ import type { NodeTls } from './node-tls.ts';
 export interface WorkerOptions {
   readonly dataDir: string;
   readonly nodeName: string;
-  readonly role: 'manager' | 'worker';
+  readonly role: AgentOptions['role'];
   readonly runtime: 'docker' | 'simulated';
   readonly dockerHost: string;
   /** `https://host:port` each. */
@@ -24,6 +25,8 @@ export interface WorkerOptions {
 export interface Worker {
   /** `https://host:port` of all servers that are known by now. */
   servers(): readonly string[];
+  /** What the node is has changed. */
+  describeAgain(): void;
   /** Containers run on. */
   close(): Promise<void>;
 }
@@ -60,7 +63,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       return session;
     },
   });
-  return { servers: () => servers(), close: () => running.close() };
+  return {
+    servers: () => servers(),
+    describeAgain: () => running.describeAgain(),
+    close: () => running.close(),
+  };
 }
 
 /** The cluster's identity on an engine: a digest of its CA. */

@@ -1,5 +1,6 @@
 /** One request from its first byte to its answer: who, what, may they, do it, write it down. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { nodeRefused } from '../../api-schemas/cluster-api.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import {
@@ -183,7 +184,7 @@ const nameIn = (query: URLSearchParams | undefined): string =>
 function checkNode(identity: Identity, cluster: ClusterDoor | undefined): void {
   const node = nodeOf(identity);
   const refusal = node === undefined ? undefined : cluster?.refusalOf(node, identity.keyDigest);
-  if (refusal !== undefined) throw new ApiError(403, refusal);
+  if (refusal !== undefined) throw new ApiError(403, refusal, { reason: nodeRefused });
 }
 
 /** Throws 403. */
