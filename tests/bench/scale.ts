@@ -11,12 +11,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createSimulatedRuntime, startAgent, type Agent } from '../../agent/index.ts';
 import { connectSession } from '../../agent/session/index.ts';
 import type { Service } from '../../api-schemas/index.ts';
-import type { Client } from '../../client/index.ts';
+import { parseToken } from '../../api-schemas/join.ts';
+import { joinCluster, type Client } from '../../client/index.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
-import { generateKey, issueCertificate } from '../../server/pki/index.ts';
+import { generateKey } from '../../server/pki/index.ts';
 import { openClient } from '../harness/client.ts';
 
+const idleMs = 8_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 interface Scale {
@@ -24,6 +26,10 @@ interface Scale {
   readonly tasks: number;
   readonly seconds: number;
   readonly server_rss_mb: number;
+  /** Processor time of the server for `seconds`: says more than these on a machine that does other things, too. */
+  readonly server_cpu_s: number;
+  /** Share of one core that the server takes for its sessions while nothing happens, in percent. */
+  readonly server_idle_pct: number;
   /** Until the last node had registered; not part of `seconds`. */
   readonly connect_s: number;
 }
@@ -39,17 +45,26 @@ export async function run(log: (line: string) => void, args: readonly string[]):
   try {
     const client = await connected(dir, server);
     const connecting = performance.now();
-    await startNodes(dir, nodes, agents, await serverUrl(dir));
+    await startNodes(client, nodes, agents, await serverUrl(dir));
     await eventually(async () => (await client.list('Node')).items.filter(isReady).length === nodes, 120_000);
     const connect = (performance.now() - connecting) / 1000;
     log(`${nodes} nodes Ready after ${connect.toFixed(1)} s`);
+    const pid = server.pid ?? 0;
     await delay(2000);
+    const idleFrom = cpuSeconds(pid);
+    await delay(idleMs);
+    const before = cpuSeconds(pid);
+    const idle = ((before - idleFrom) / (idleMs / 1000)) * 100;
 
     const seconds = await applyAndWait(client, tasks, log);
-    const rss = residentMb(server.pid ?? 0);
+    const cpu = cpuSeconds(pid) - before;
+    const rss = residentMb(pid);
     log(`${tasks} tasks Running after ${seconds.toFixed(2)} s; server ${rss} MB`);
     client.close();
-    return { nodes, tasks, seconds: round2(seconds), server_rss_mb: rss, connect_s: round2(connect) };
+    return {
+      ...{ nodes, tasks, seconds: round2(seconds), server_rss_mb: rss, server_cpu_s: round2(cpu) },
+      ...{ server_idle_pct: round2(idle), connect_s: round2(connect) },
+    };
   } finally {
     const gone = server.exitCode === null ? once(server, 'exit') : undefined;
     server.kill('SIGTERM');
@@ -90,20 +105,16 @@ async function connected(dir: string, server: ChildProcess): Promise<Client> {
 const serverUrl = async (dir: string): Promise<string> =>
   /server: (\S+)/.exec(readFileSync(join(dir, 'config'), 'utf8'))?.[1] ?? '';
 
-/** One key for all nodes: making 500 takes longer than what is measured. Each has a certificate of its own. */
-async function startNodes(dir: string, count: number, agents: Agent[], url: string): Promise<void> {
-  const read = (name: string): string => readFileSync(join(dir, 'data/pki', name), 'utf8');
-  const ca = { cert: read('ca.crt'), key: read('ca.key') };
+/** One key for all nodes: making 500 takes longer than what is measured. Each joins, and has its own certificate. */
+async function startNodes(client: Client, count: number, agents: Agent[], url: string): Promise<void> {
+  const { token } = JSON.parse(await client.raw('GET', '/cluster/v1/token?role=worker')) as { token: string };
+  const parsed = parseToken(token);
+  if (parsed === undefined) throw new Error('the server gave no token');
   const key = await generateKey();
   for (let index = 0; index < count; index++) {
     const nodeName = `sim-${String(index).padStart(4, '0')}`;
-    const request = {
-      commonName: `system:node:${nodeName}`,
-      organization: 'system:nodes',
-      usage: 'client',
-      days: 1,
-    } as const;
-    const tls = { ca: ca.cert, cert: issueCertificate(ca, request, key, systemClock), key };
+    const { ca, certificate: cert } = await joinCluster({ endpoint: url, token, parsed, nodeName, key });
+    const tls = { ca, cert, key };
     agents.push(
       await startAgent({
         owner: { cluster: 'bench', nodeName },
@@ -164,6 +175,16 @@ async function eventually(check: () => Promise<boolean>, ms: number): Promise<vo
 function residentMb(pid: number): number {
   const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
   return Math.round((kib * 1024) / 1e6);
+}
+
+/** User and system time, of 100 ticks a second. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
 }
 
 const option = (args: readonly string[], name: string): string | undefined => {
