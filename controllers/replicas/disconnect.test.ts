@@ -42,6 +42,47 @@ describe('what a service wants of a node that is out of reach', () => {
     expect(back('longestRunning')).toEqual(['RetireTask web-1-2']);
   });
 
+  test('the one that is out of reach is not told to stop before it can be compared, unless it is to go anyway', () => {
+    const away = (reconcile: 'keepReplacement' | 'keepOriginal', nodes: ReadonlyMap<string, Node>) => {
+      const service = aService({ replicas: 1, disconnect: { reconcile } });
+      return steps(service, [started(service, 1, 'n1', first), started(service, 2, 'n2', later)], nodes);
+    };
+    expect(away('keepOriginal', oneLost)).toEqual([]);
+    expect(away('keepReplacement', oneLost)).toEqual(['RetireTask web-1-1']);
+    expect(away('keepOriginal', nodeMap(aNode('n2')))).toEqual(['RetireTask web-1-1']);
+  });
+
+  test('a node that is back has the time to say that its task has ended, before the replacement goes', () => {
+    const returned = (secondsAgo: number): Node =>
+      aNode('n1', {
+        status: {
+          conditions: [
+            {
+              ...aCondition('Ready'),
+              lastTransitionTime: new Date(testNowMs - secondsAgo * 1_000).toISOString(),
+            },
+            aCondition('Lost', 'False'),
+          ],
+        },
+      });
+    const quiet = '2029-12-31T00:00:00Z';
+    const after = (reconcile: 'keepReplacement' | 'keepOriginal', secondsAgo: number) => {
+      const service = aService({ replicas: 1, disconnect: { reconcile } });
+      const tasks = [started(service, 1, 'n1', first), started(service, 2, 'n2', later)];
+      const nodes = nodeMap(
+        returned(secondsAgo),
+        aNode('n2', { status: { conditions: [{ ...aCondition('Ready'), lastTransitionTime: quiet }] } }),
+      );
+      const { wakeAtMs, ...view } = nodesFor(policyOf(service), nodes, testNowMs);
+      const revisions = [aRevision(service)];
+      const planned = plan({ service, revisions, tasks, now: testNow, ...view });
+      return { wakeAtMs, steps: planned.map(({ kind, task }) => `${kind} ${task.metadata.name}`) };
+    };
+    expect(after('keepOriginal', 1)).toEqual({ wakeAtMs: testNowMs + 2_000, steps: [] });
+    expect(after('keepOriginal', 3)).toEqual({ wakeAtMs: undefined, steps: ['RetireTask web-1-2'] });
+    expect(after('keepReplacement', 1).steps).toEqual(['RetireTask web-1-1']);
+  });
+
   test('the one on the emptier node stays, where that is wished', () => {
     const service = aService({ replicas: 2, disconnect: { reconcile: 'bestScore' } });
     const tasks = [

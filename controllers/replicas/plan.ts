@@ -23,6 +23,8 @@ export interface Observed {
   readonly revisions: readonly Revision[];
   readonly tasks: readonly Task[];
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Nodes that have not had the time to say what became of their tasks; none when absent. */
+  readonly justBack?: ReadonlySet<string>;
   /** RFC 3339; only stamped on what is created, never decided upon. */
   readonly now: string;
 }
@@ -144,8 +146,10 @@ class Planner {
     const keep = this.#best(good);
 
     if (keep !== undefined) {
+      if (this.#awaitsNews(good)) return;
       for (const task of good) if (task !== keep) this.#retire(task);
-      if (isRunning(keep)) for (const task of [...leaving, ...lost]) this.#retire(task);
+      const over = [...leaving, ...lost.filter((task) => !this.#mayComeBack(task))];
+      if (isRunning(keep)) for (const task of over) this.#retire(task);
       else if (fitsNowhere(keep) && this.#mayLeave(slot)) for (const task of leaving) this.#retire(task);
       return;
     }
@@ -178,6 +182,18 @@ class Planner {
     if (this.#unready >= this.#policy.maxUnavailable) return false;
     this.#unready += 1;
     return true;
+  }
+
+  /** Who of the two stays is decided when its node is back; a node that was removed does not come back. */
+  #mayComeBack({ spec: { nodeName = '' } }: Task): boolean {
+    return this.#policy.disconnect.reconcile !== 'keepReplacement' && this.#in.nodes.has(nodeName);
+  }
+
+  /** Of two that run, one may have ended with its node, which has not said so yet: none is given up for it. */
+  #awaitsNews(good: readonly Task[]): boolean {
+    const isJustBack = ({ spec: { nodeName = '' } }: Task): boolean =>
+      this.#in.justBack?.has(nodeName) === true;
+    return good.filter(isRunning).length > 1 && good.some(isJustBack);
   }
 
   /** Of several that may stay, the one that does: a node has come back, say, and its task was replaced. */

@@ -4,12 +4,17 @@ import type { Policy } from './policy.ts';
 
 export interface NodesView {
   readonly nodes: ReadonlyMap<string, Node>;
-  /** When a node may become lost to the service although no object changes. */
+  /** When a node may become lost to the service, or has had its time to speak, although no object changes. */
   readonly wakeAtMs: number | undefined;
+  /** Nodes that have only just come back: what they ran may have ended meanwhile, and they have not said so yet. */
+  readonly justBack: ReadonlySet<string>;
 }
 
 /** What the nodes controller goes by; a service with the same needs no view of its own. */
 const commonLostAfterMs = 5_000;
+/** A node that is ready says within this time what became of its tasks. */
+const speakWithinMs = 3_000;
+const none: ReadonlySet<string> = new Set();
 /** It holds nodes back for the sake of all services. */
 const heldReasons: readonly string[] = ['ManyNodesOut', 'AllNodesOut', 'Restored'];
 
@@ -24,9 +29,10 @@ export function nodesFor(
   nowMs: number,
 ): NodesView {
   const { lostAfterMs } = disconnect;
-  if (lostAfterMs === commonLostAfterMs) return { nodes, wakeAtMs: undefined };
+  const { justBack, wakeAtMs: spokenAtMs } = returned(disconnect, nodes, nowMs);
+  if (lostAfterMs === commonLostAfterMs) return { nodes, wakeAtMs: spokenAtMs, justBack };
   const changed = new Map<string, Node>();
-  let wakeAtMs: number | undefined;
+  let wakeAtMs = spokenAtMs;
   for (const [name, node] of nodes) {
     const { conditions } = node.status ?? {};
     const connected = findCondition(conditions, 'Connected');
@@ -45,6 +51,26 @@ export function nodesFor(
     );
     changed.set(name, { ...node, status: { ...node.status, conditions: own } });
   }
-  if (changed.size === 0) return { nodes, wakeAtMs };
-  return { nodes: new Map([...nodes].map(([name, node]) => [name, changed.get(name) ?? node])), wakeAtMs };
+  const own =
+    changed.size === 0 ? nodes : new Map([...nodes].map(([name, node]) => [name, changed.get(name) ?? node]));
+  return { nodes: own, wakeAtMs, justBack };
+}
+
+/** Only who compares a task with its replacement has to wait for news of it. */
+function returned(
+  { reconcile }: Policy['disconnect'],
+  nodes: ReadonlyMap<string, Node>,
+  nowMs: number,
+): Omit<NodesView, 'nodes'> {
+  if (reconcile === 'keepReplacement') return { justBack: none, wakeAtMs: undefined };
+  const justBack = new Set<string>();
+  let wakeAtMs: number | undefined;
+  for (const [name, node] of nodes) {
+    const ready = findCondition(node.status?.conditions, 'Ready');
+    const spokenAtMs = Date.parse(ready?.lastTransitionTime ?? '') + speakWithinMs;
+    if (ready?.status !== 'True' || !(nowMs < spokenAtMs)) continue;
+    justBack.add(name);
+    wakeAtMs = Math.min(wakeAtMs ?? spokenAtMs, spokenAtMs);
+  }
+  return { justBack, wakeAtMs };
 }

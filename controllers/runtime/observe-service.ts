@@ -13,6 +13,8 @@ export interface ServiceView {
   readonly tasks: readonly Task[];
   /** As this service sees them: see `lost.ts`. */
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Nodes that have not had the time to say what became of their tasks; none when absent. */
+  readonly justBack?: ReadonlySet<string>;
   /** When a pass is due although nothing changes. */
   readonly wakeAtMs?: number;
 }
@@ -23,12 +25,13 @@ export function observeService(cache: Cache, key: string, nowMs: number): Servic
   const service = cache.get('Service', namespace, name);
   if (service === undefined || isDeleting(service)) return undefined;
   const mine = keyOf(service);
-  const { nodes, wakeAtMs } = nodesFor(policyOf(service), nodesByName(cache), nowMs);
+  const { nodes, wakeAtMs, justBack } = nodesFor(policyOf(service), nodesByName(cache), nowMs);
   return {
     service,
     revisions: cache.by('Revision', 'service', mine).filter((one) => isOwnedBy(one, service)),
     tasks: cache.by('Task', 'service', mine).filter((one) => isOwnedBy(one, service)),
     nodes,
+    justBack,
     ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
   };
 }

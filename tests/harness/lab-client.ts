@@ -62,10 +62,13 @@ export interface LabClient extends Api {
   close(): void;
 }
 
-/** Needs a cluster that is formed: the credentials are those of the first node that has some. */
-export async function openLabClient(lab: Lab): Promise<LabClient> {
+/** Needs a cluster that is formed; the credentials are those of the first manager. */
+export async function openLabClient(
+  lab: Lab,
+  managers: readonly LabNode[] = lab.managers,
+): Promise<LabClient> {
   const pid = readPid(join(lab.dir, 'switch.pid'));
-  const [first] = lab.managers;
+  const [first] = managers;
   if (pid === undefined || first === undefined) throw new Error('the lab has no managers, or does not run');
   const enter = ['nsenter', '--target', String(pid), '--net', '--'];
   const address = first.address.replace(/\d+$/, '1');
@@ -108,9 +111,9 @@ export async function openLabClient(lab: Lab): Promise<LabClient> {
   };
   const to = (nodes: readonly LabNode[], options: { readonly timeoutMs?: number } = {}): Api =>
     apiOver((method, ...args) => call({ endpoints: nodes.map(urlOf), ...options }, method, args));
-  const endpoints = lab.managers.map(urlOf);
+  const endpoints = managers.map(urlOf);
   return {
-    ...to(lab.managers),
+    ...to(managers),
     to,
     async startProber() {
       await call({ endpoints }, 'probe', []);

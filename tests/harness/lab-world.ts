@@ -75,6 +75,16 @@ export async function containersOn(node: LabNode): Promise<readonly Running[]> {
   return (await Promise.all(read)).flat();
 }
 
+/** When a container ended, by its engine; throws while it runs. */
+export async function endOf(node: LabNode, id: string): Promise<string> {
+  const { State } = await engineCall<{ State: { Running: boolean; FinishedAt: string } }>(
+    node,
+    `/containers/${id}/json`,
+  );
+  if (State.Running) throw new Error(`${node.name}: container ${id.slice(0, 12)} runs`);
+  return State.FinishedAt;
+}
+
 /** The containers that run, on all nodes that are up. */
 export async function runningIn(lab: Lab, service?: string): Promise<readonly Running[]> {
   const nodes = lab.nodes.filter((node) => node.isUp());
@@ -137,6 +147,14 @@ const isLive = ({ spec, status, metadata }: Task): boolean =>
   metadata.deletionTimestamp === undefined &&
   taskStates.indexOf(status?.state ?? 'New') <= taskStates.indexOf('Running');
 
+/** Containers, running or not, whose task the API does not know. */
+export async function orphans(lab: Lab, api: Api): Promise<readonly string[]> {
+  const nodes = lab.nodes.filter((node) => node.isUp());
+  const all = (await Promise.all(nodes.map(containersOn))).flat();
+  const known = new Set((await api.list('Task')).items.map(({ metadata }) => metadata.name));
+  return identities(all.filter(({ task }) => !known.has(task)));
+}
+
 /** Waits until exactly what the services ask for runs, and returns it. Says at the end what was still amiss. */
 export async function settled(lab: Lab, api: Api, ms = 120_000): Promise<readonly Running[]> {
   let amiss: string | undefined = 'nothing was asked';
@@ -169,6 +187,24 @@ async function leads(node: LabNode): Promise<boolean> {
 export async function isNodeReady(api: Api, name: string): Promise<boolean> {
   const { status } = await api.get('Node', { name });
   return status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
+}
+
+/** Pids, as the machine knows them, of what runs orc on a node: not of its etcd, its engine or its containers. */
+export const orcPids = (node: LabNode): readonly number[] =>
+  node.pids().filter((pid) => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return words.some((word) => word.endsWith('/orc')) && words.includes(node.dataDir);
+    } catch {
+      return false; // it has ended
+    }
+  });
+
+/** Ends orc on a node as a service manager would, and waits until it has ended; containers run on. */
+export async function stopOrc(node: LabNode): Promise<void> {
+  for (const pid of orcPids(node)) process.kill(pid, 'SIGTERM');
+  for (const until = Date.now() + 60_000; orcPids(node).length > 0; await delay(100))
+    if (Date.now() > until) throw new Error(`${node.name}: orc does not end`);
 }
 
 /** A service of the example image. */
