@@ -45,7 +45,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     listening: () => listening,
   };
   const closing = new AbortController();
-  const metrics = createMetrics(registry, options.storeCounters);
+  const metrics = createMetrics(registry, options.storeCounters, () => options.cluster?.refusals ?? {});
   const handler: Handler = {
     api,
     metrics,

@@ -14,6 +14,7 @@ export interface ServerMetrics {
 export function createMetrics(
   registry: Registry,
   storeCounters?: () => Readonly<Record<string, number>>,
+  joinRefusals?: () => Readonly<Record<string, number>>,
 ): ServerMetrics {
   const metrics = new Metrics();
   collectDefaultMetrics({ register: metrics, prefix: 'orc_' });
@@ -51,6 +52,15 @@ export function createMetrics(
     registers,
     collect() {
       this.set(registry.cache.oldestRevision);
+    },
+  });
+  new Gauge({
+    name: 'orc_join_refusals',
+    help: 'Requests to join that were refused since the start, by reason.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      for (const [reason, count] of Object.entries(joinRefusals?.() ?? {})) this.set({ reason }, count);
     },
   });
   return {
