@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { isName } from '../../api-schemas/metadata/validate.ts';
+import { isName, validateLabels } from '../../api-schemas/metadata/validate.ts';
 import type { JoinAnswer, JoinRequest, RenewAnswer } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { digestOfKey, issueCertificate } from '../pki/index.ts';
@@ -30,6 +30,10 @@ export async function join(
   if (!isName(request.nodeName, 'subdomain')) {
     const message = 'nodeName: expected lower-case letters, digits, "-" and ".", at most 253';
     throw refuse('name', new ApiError(400, message));
+  }
+  const [badLabel] = validateLabels(request.labels, 'labels');
+  if (badLabel !== undefined) {
+    throw refuse('labels', new ApiError(400, `${badLabel.field ?? 'labels'}: ${badLabel.message}`));
   }
   if (role === 'manager' && options.etcd === undefined) {
     const message =

@@ -30,9 +30,19 @@ const tokenOf = (text = server.token()): JoinToken => {
   if (token === undefined) throw new Error(`no token: ${text}`);
   return token;
 };
-const join = async (nodeName: string, more: { key?: string; token?: JoinToken } = {}) => {
-  const { key = await generateKey(), token = tokenOf() } = more;
-  return joinCluster({ endpoint: server.url, token: formatToken(token), parsed: token, nodeName, key });
+const join = async (
+  nodeName: string,
+  more: { key?: string; token?: JoinToken; labels?: Record<string, string> } = {},
+) => {
+  const { key = await generateKey(), token = tokenOf(), labels = {} } = more;
+  return joinCluster({
+    endpoint: server.url,
+    token: formatToken(token),
+    parsed: token,
+    nodeName,
+    labels,
+    key,
+  });
 };
 const refusals = async (): Promise<Readonly<Record<string, number>>> => {
   const text = await admin.raw('GET', '/metrics');
@@ -49,6 +59,7 @@ describe('a machine that joins', () => {
     expect({ role, servers, caKey }).toEqual({ role: 'worker', servers: [server.url], caKey: undefined });
     await expect(join('Bad_Name')).rejects.toThrow(/nodeName: expected lower-case/);
     await expect(join('../admin')).rejects.toThrow(/nodeName: expected lower-case/);
+    await expect(join(unique('n'), { labels: { 'a b': 'c' } })).rejects.toThrow(/must be a label name/);
   });
 
   test('keeps its name for its key alone', async () => {
