@@ -1,22 +1,25 @@
 import { listNodes } from '../cluster/list.ts';
 import { changeRole } from '../cluster/roles.ts';
 import { removeNodes } from '../cluster/remove.ts';
+import { taintNode } from '../cluster/taint.ts';
 import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
 import { duration, waitFlags } from '../flags.ts';
 import { mark } from '../marks.ts';
 import { nodeName } from '../nodes.ts';
 
-const actions = ['ls', 'promote', 'demote', 'label', 'rm'] as const;
+const actions = ['ls', 'promote', 'demote', 'label', 'taint', 'rm'] as const;
 
 export const command = defineCommand({
   positionals: '<action> [names..]',
-  describe: 'List the nodes of the cluster, change their roles, label and remove them.',
+  describe: 'List the nodes of the cluster, change their roles, label, taint and remove them.',
   examples: [
     ['orc node ls', 'All nodes, and which of the managers leads'],
     ['orc node promote node-b', 'Make a worker a manager; its containers do not notice'],
     ['orc node demote node-b', 'Make it a worker again'],
     ['orc node label node-b zone=eu disk-', 'Set a label, and remove one'],
+    ['orc node taint node-b gpu=yes:NoSchedule', 'Keep tasks away that do not tolerate it'],
+    ['orc node taint node-b gpu-', 'Remove it again'],
     ['orc node rm node-b', 'Forget a machine that is gone; its tasks are replaced'],
     ['orc node rm node-b --force', 'The same, although it is connected'],
   ],
@@ -30,7 +33,7 @@ export const command = defineCommand({
       .positional('names', {
         type: 'string',
         array: true,
-        describe: 'Nodes; for `label` one node, then key=value or key-',
+        describe: 'Nodes; for `label` one node, then key=value or key-; for `taint` key=value:Effect or key-',
       })
       .option('force', { type: 'boolean', default: false, describe: 'rm: also one that is connected' })
       .option('overwrite', {
@@ -57,6 +60,10 @@ export const command = defineCommand({
         return listNodes(context, headers);
       case 'rm':
         return removeNodes(context, required(names, action), force);
+      case 'taint': {
+        const [name = '', ...changes] = required(names, action);
+        return taintNode(context, nodeName(name), changes);
+      }
       case 'label': {
         const [name = '', ...changes] = required(names, action);
         return mark(context, 'labels', [`node/${nodeName(name)}`, ...changes], overwrite);
@@ -68,5 +75,5 @@ export const command = defineCommand({
 function required(names: readonly string[], action: string): readonly string[] {
   if (names.length === 0)
     throw usageError(`\`orc node ${action}\` needs the name of a node`, 'see `orc node ls`');
-  return action === 'label' ? names : names.map(nodeName);
+  return action === 'label' || action === 'taint' ? names : names.map(nodeName);
 }
