@@ -60,7 +60,9 @@ export function parserOf(name: string, command: Command): Argv {
     .strict();
   const own = command.options(parser as Argv);
   own.group(
-    flagsOf(own).filter((flag) => flag.length > 1 && !positionalsOf(own).includes(flag)),
+    flagsOf(own).filter(
+      (flag) => flag.length > 1 && !positionalsOf(own).includes(flag) && !aliasesOf(own).includes(flag),
+    ),
     'Flags:',
   );
   return own
@@ -101,6 +103,12 @@ export const flagsOf = (parser: Argv): string[] =>
 
 const positionalsOf = (parser: Argv): readonly string[] =>
   (parser as unknown as { getGroups(): Record<string, string[]> }).getGroups()['Positionals:'] ?? [];
+
+/** A flag with a second name is listed once, with both. */
+const aliasesOf = (parser: Argv): readonly string[] =>
+  Object.values(
+    (parser as unknown as { getOptions(): { alias: Record<string, string[]> } }).getOptions().alias,
+  ).flat();
 
 const last = (value: unknown): string | undefined => {
   const one: unknown = Array.isArray(value) ? value.at(-1) : value;

@@ -8,8 +8,8 @@ import {
   defaultNodeName,
   defaultPort,
   loggerOf,
+  listenOption,
   memberOptions,
-  serverOptions,
 } from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { runNode } from '../compose/cluster-node.ts';
@@ -26,18 +26,13 @@ export const command = defineCommand({
   epilog:
     'The data directory keeps what the machine is: every later start is `orc up`. A data directory of an earlier\n' +
     '`orc up` keeps its objects and containers, and can be joined from then on.',
-  options: (yargs) => memberOptions(agentOptions(serverOptions(commonOptions(yargs)))),
+  options: (yargs) => memberOptions(agentOptions(commonOptions(yargs).option('listen', listenOption))),
 
   async run(context, flags) {
     const { io } = context;
     const logger = loggerOf(flags);
     checkAgentFlags(flags);
     const listen = await checkServerFlags({ ...flags, listen: flags.listen ?? `0.0.0.0:${defaultPort}` });
-    if (flags.etcdEndpoints !== undefined) {
-      throw new CliError(
-        'with an etcd of yours there is nothing to init: run `orc up --etcd-endpoints …` on each manager',
-      );
-    }
     const unlock = await lockDataDir(flags.dataDir, 'orc');
     try {
       const known = await readClusterFile(flags.dataDir);

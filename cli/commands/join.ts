@@ -9,8 +9,8 @@ import {
   defaultNodeName,
   defaultPort,
   loggerOf,
+  listenOption,
   memberOptions,
-  serverOptions,
 } from '../compose/flags.ts';
 import { joinThrough, readToken } from '../compose/join.ts';
 import { lockDataDir } from '../compose/lock.ts';
@@ -34,7 +34,7 @@ export const command = defineCommand({
     'The token pins the CA of the cluster: this machine trusts no other. The data directory keeps what the machine\n' +
     'is: every later start is `orc up`. A node whose certificate ran out joins again with the same command.',
   options: (yargs) =>
-    memberOptions(agentOptions(serverOptions(commonOptions(yargs))))
+    memberOptions(agentOptions(commonOptions(yargs).option('listen', listenOption)))
       .positional('managers', {
         type: 'string',
         array: true,

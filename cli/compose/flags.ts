@@ -60,13 +60,16 @@ export const commonOptions = <T>(yargs: Argv<T>) =>
       describe: 'Readable lines or JSON. Default: text in a terminal',
     });
 
+/** Of machines that others reach. */
+export const listenOption = {
+  type: 'string',
+  defaultDescription: `0.0.0.0:${defaultPort}`,
+  describe: 'Address and port of the HTTPS API',
+} as const;
+
 export const serverOptions = <T>(yargs: Argv<T>) =>
   yargs
-    .option('listen', {
-      type: 'string',
-      defaultDescription: defaultListen,
-      describe: 'Address and port of the HTTPS API',
-    })
+    .option('listen', { ...listenOption, defaultDescription: defaultListen })
     .option('etcd-endpoints', {
       type: 'string',
       coerce: (text: string) => text.split(',').filter((part) => part !== ''),
