@@ -60,3 +60,24 @@ export const roleCondition = 'RoleApplied';
 
 /** Reason of the 403 that a node gets which was removed, or whose name belongs to another machine. */
 export const nodeRefused = 'NodeRefused';
+
+/** `GET /cluster/v1/status`: what one server knows of itself. Answered within a second, also without a quorum. */
+export interface ServerStatus {
+  readonly name: string;
+  /** Of orc. */
+  readonly version: string;
+  /** When it started. */
+  readonly since: string;
+  /** By its clock. */
+  readonly now: string;
+  /** Its reads are of now; false without a quorum, or when its etcd does not answer in time. */
+  readonly isCurrent: boolean;
+  /** How many agents have their session with it. */
+  readonly sessions: number;
+  readonly ca: { readonly digest: string; readonly notAfter: string };
+  /** End of the first of its certificates to end. They are renewed long before. */
+  readonly certificatesUntil: string;
+  /** Absent with an etcd of the user's, or with `etcdProblem`. */
+  readonly etcd?: MembersAnswer;
+  readonly etcdProblem?: string;
+}

@@ -1,6 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { writeBackup } from '../cluster/backup.ts';
 import { readPassphrase } from '../cluster/passphrase.ts';
+import { clusterStatus } from '../cluster/status.ts';
 import { advertisedAddress, formatAddress } from '../compose/advertise.ts';
 import {
   commonOptions,
@@ -18,24 +19,32 @@ import { note, say } from '../io.ts';
 
 export const command = defineCommand({
   positionals: '<action> [file]',
-  describe: 'Back up a cluster, restore it, or bring it back from its last manager.',
+  describe: 'Show how a cluster is, back it up, restore it, or bring it back from its last manager.',
   examples: [
+    ['orc cluster status', 'The managers, who leads, and what needs a person'],
     ['orc cluster backup orc.backup', 'The state and the CA, sealed under a passphrase'],
     ['orc cluster restore orc.backup --name n1', 'On a new machine; then `orc up`'],
     ['orc cluster recover --force', 'On the last manager, when the others are gone for good; then `orc up`'],
   ],
   epilog:
+    'status: asks each manager, with what the context knows of them; exit code 1 when something needs a person.\n' +
     'backup: through any manager, while the cluster is used; --stale takes what one manager has when the majority is\n' +
     'lost. The passphrase comes from --passphrase-file, $ORC_PASSPHRASE, or is asked for.\n' +
     'restore, recover: on the machine itself, while orc does not run there. Containers that run are taken over.',
   options: (yargs) =>
     memberOptions(commonOptions(yargs))
       .positional('action', {
-        choices: ['backup', 'restore', 'recover'] as const,
+        choices: ['status', 'backup', 'restore', 'recover'] as const,
         demandOption: true,
         describe: 'What to do',
       })
       .positional('file', { type: 'string', describe: 'The backup' })
+      .option('output', {
+        alias: 'o',
+        type: 'string',
+        choices: ['json'] as const,
+        describe: 'status: how to print',
+      })
       .option('passphrase-file', { type: 'string', describe: 'A file that holds the passphrase' })
       .option('stale', { type: 'boolean', default: false, describe: 'backup: without asking the majority' })
       .option('force', { type: 'boolean', default: false, describe: 'recover: yes, the others are gone' })
@@ -46,8 +55,11 @@ export const command = defineCommand({
       })
       .option('node-name', { ...nodeNameOption, describe: 'restore: name of this node' }),
 
-  async run({ io, connect, signal }, flags) {
+  async run(context, flags) {
+    const { io, connect, signal } = context;
     switch (flags.action) {
+      case 'status':
+        return clusterStatus(context, flags.output);
       case 'backup': {
         const file = fileOf(flags.file);
         const passphrase = await readPassphrase(io, flags.passphraseFile, true);

@@ -38,7 +38,7 @@ export interface Manager {
 /** Starts a manager; resolves when the API answers. What had been started is stopped again when a part fails. */
 export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
-  const { ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
+  const { endOf, ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
   const { startServer, createRecorder, createTracker } = await import('../../server/index.ts');
   const { createGateway } = await import('../../server/session/index.ts');
   const { createCluster } = await import('../../server/cluster/index.ts');
@@ -74,8 +74,15 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const { registry } = opened;
     const clock = systemClock;
     let current = pki;
+    const since = timestamp(clock);
     const cluster = createCluster({
       registry,
+      self: () => ({
+        version,
+        since,
+        sessions: gateway.connected().length,
+        certificatesUntil: new Date(endOf(current)).toISOString(),
+      }),
       nodeName,
       ca: () => current.ca,
       ...(hasOwnEtcd(options) ? { etcd: opened.connection } : {}),
@@ -125,11 +132,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const url = urlOf(address);
     const peer =
       options.member === undefined ? {} : { peerURL: urlOf({ host, port: options.member.file.peerPort }) };
-    await cluster.announce(
-      createPublicKey(pki.node.key),
-      { url, ...peer, version, since: timestamp(clock) },
-      isAnew,
-    );
+    await cluster.announce(createPublicKey(pki.node.key), { url, ...peer, version, since }, isAnew);
     await settle();
     const listeners: ((pki: Pki) => void)[] = [];
     const keeper = keepPki(pki, {

@@ -11,6 +11,7 @@ import type { Reply } from '../types.ts';
 import { sealedBackup } from './backup.ts';
 import { Challenges } from './challenges.ts';
 import { join, renew, type Refuse } from './join.ts';
+import { serverStatus } from './status.ts';
 import { noteRole, promote, roleNoteOf } from './roles.ts';
 import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
 import { digestOf, tokenOf } from './token.ts';
@@ -78,6 +79,7 @@ export function createCluster(options: ClusterOptions): Cluster {
         throw new ApiError(400, `query parameter role: expected worker or manager, got "${role}"`);
       return Promise.resolve({ role, token: tokenFor(role) });
     },
+    'GET status': () => serverStatus(options),
     'POST promote': ({ identity }) => promote(options, identity),
     'POST role': async ({ identity, body }) => noteRole(options, identity, roleNoteOf(await body())),
     'POST backup': (call) => sealedBackup(options, call),

@@ -1,3 +1,4 @@
+import type { ServerStatus } from '../../api-schemas/cluster-api.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { MemberCalls } from '../../store/index.ts';
@@ -13,6 +14,8 @@ export interface ClusterOptions {
   readonly ca: () => Ca;
   /** Our etcd member; undefined with an etcd that is not ours. */
   readonly etcd?: MemberCalls;
+  /** What the process around it knows of this server. */
+  readonly self?: () => Pick<ServerStatus, 'version' | 'since' | 'sessions' | 'certificatesUntil'>;
   /** Life of a node's certificate. Default 90; as long as Swarm's. */
   readonly nodeDays?: number;
   readonly clock: Clock;

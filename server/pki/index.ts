@@ -7,4 +7,4 @@ export {
   type KeyedCertificate,
 } from './issue.ts';
 export { ensurePki, etcdClientName, PkiError, type Credentials, type Pki } from './pki.ts';
-export { keepPki, type KeepPkiOptions, type PkiKeeper } from './renew.ts';
+export { endOf, keepPki, type KeepPkiOptions, type PkiKeeper } from './renew.ts';

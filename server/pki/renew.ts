@@ -67,5 +67,5 @@ export function keepPki(first: Pki, options: KeepPkiOptions): PkiKeeper {
 }
 
 /** When the first of the certificates ends. */
-const endOf = ({ server, admin, node, etcd, etcdClient }: Pki): number =>
+export const endOf = ({ server, admin, node, etcd, etcdClient }: Pki): number =>
   Math.min(...[server, admin, node, etcd, etcdClient].map(({ notAfter }) => notAfter));

@@ -39,6 +39,23 @@ describe('orc node', () => {
     expect(config).toMatch(new RegExp(`orc.dev/servers[^]*- https://${n2.address}:6750`));
   });
 
+  test('cluster status asks each manager', async () => {
+    const { code, out } = await n1.orc('cluster', 'status');
+    expect({ code, out: out.slice(out.indexOf('MANAGER')) }).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^n1 +Ready .* leader [^]*^n2 +Ready .* voter [^]*all is well/m),
+    });
+    const report = JSON.parse(await n1.must('cluster', 'status', '-o', 'json')) as object;
+    expect(report).toMatchObject({
+      tokens: { worker: 1, manager: 1 },
+      managers: [
+        { name: 'n1', reachable: true, etcdRole: 'leader' },
+        { name: 'n2', etcdRole: 'voter' },
+      ],
+      problems: [],
+    });
+  });
+
   test('label sets and removes labels', async () => {
     expect(await n1.must('node', 'label', 'w1', 'zone=eu', 'disk=ssd')).toBe('node/w1 labeled\n');
     await n1.must('node', 'label', 'node/w1', 'disk-');
