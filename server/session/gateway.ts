@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { sessionClose, type Task, type ToAgent } from '../../api-schemas/index.ts';
-import { sleep } from '../../kit/clock.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
 import { clearAbandoned } from './abandoned.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { NodeSession, type SessionEnd } from './node-session.ts';
+import { letGo } from './let-go.ts';
 import { dialable, liveServers } from './peers.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { SignsOfLife } from './signs-of-life.ts';
@@ -27,8 +27,6 @@ import {
 import { watchTime } from './watch-time.ts';
 
 const defaultHeartbeatMs = 1_000;
-/** How long agents have to go elsewhere when the server stops. */
-const leaveWithinMs = 2_000;
 
 function nodeOf({ name, groups }: Caller): string {
   if (!groups.includes(nodesGroup) || !name.startsWith(nodeUserPrefix))
@@ -146,14 +144,16 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   /** Has the agents begin sessions elsewhere while the ones here still serve them. */
-  async function letGo(): Promise<void> {
-    if (sessions.size === 0 || !liveServers(cache).some((name) => name !== serverName)) return;
-    for (const node of sessions.keys()) ask(node, { type: 'move', reason: 'ServerStopping' });
-    const wait = new AbortController();
-    onLeft = () => {
-      if (sessions.size === 0) wait.abort();
-    };
-    await sleep(clock, leaveWithinMs, wait.signal).catch(() => undefined);
+  async function leave(): Promise<void> {
+    if (!liveServers(cache).some((name) => name !== serverName)) return;
+    const going = letGo({
+      clock,
+      staying: () => [...sessions.keys()],
+      ask: (node) => ask(node, { type: 'move', reason: 'ServerStopping' }),
+    });
+    onLeft = () => going.left();
+    await going.done;
+    onLeft = () => undefined;
   }
 
   return {
@@ -177,7 +177,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       isClosed = true;
       spread.close();
       abandoned.close();
-      await letGo();
+      await leave();
       checks.close();
       dispatcher.close();
       streams.closeAll();
