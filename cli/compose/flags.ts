@@ -42,14 +42,16 @@ export function parseListen(text: string): Listen {
   return { host: host === '' ? '0.0.0.0' : host, port };
 }
 
+export const dataDirOption = <T>(yargs: Argv<T>) =>
+  yargs.option('data-dir', {
+    type: 'string',
+    default: defaultDataDir(),
+    coerce: (path: string) => resolve(path),
+    describe: 'Certificates, etcd and the agent keep their files here',
+  });
+
 export const commonOptions = <T>(yargs: Argv<T>) =>
-  yargs
-    .option('data-dir', {
-      type: 'string',
-      default: defaultDataDir(),
-      coerce: (path: string) => resolve(path),
-      describe: 'Certificates, etcd and the agent keep their files here',
-    })
+  dataDirOption(yargs)
     .option('log-level', {
       choices: ['debug', 'info', 'warn', 'error'] as const,
       default: 'info' as const,
