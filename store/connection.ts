@@ -93,6 +93,8 @@ export class Connection {
   readonly #links = new Map<string, Promise<Link>>();
   readonly #leaders = new LeaderChange(() => this.#leaderState());
   #current = 0;
+  /** A read has waited in vain for a leader, and none has been answered since. */
+  #leaderless = false;
   #closed = false;
 
   constructor({ endpoints, tls }: ConnectOptions) {
@@ -116,20 +118,28 @@ export class Connection {
     this.#links.clear();
   }
 
-  /** Waits for a leader when there is none, as between two; says so when none came. */
+  /**
+   * Waits for a leader when there is none, as between two; says so when none came. After that nobody waits: who asks
+   * is told at once until there is a leader again.
+   */
   async range(request: RangeRequest): Promise<RangeResponse> {
     const read = (): Promise<RangeResponse> =>
       this.#raw('KV', '/etcdserverpb.KV/Range', encodeRange(request), decodeRange, {
         timeoutMs: callTimeoutMs,
+        requireLeader: this.#leaderless,
       });
     try {
       // A read that waited for a leader is told that there is one now: the second attempt is with that.
-      return await read().catch((error: unknown) => {
+      const answer = await read().catch((error: unknown) => {
         if (!messageOf(error).includes('leader changed')) throw error;
         return read();
       });
+      this.#leaderless = false;
+      return answer;
     } catch (error) {
-      throw await this.#explained(error);
+      const explained = await this.#explained(error);
+      this.#leaderless = isRpcError(explained) && explained.details.includes('no leader');
+      throw explained;
     }
   }
 

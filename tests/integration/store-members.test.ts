@@ -219,6 +219,12 @@ describe('a cluster of three etcd members', () => {
       message: expect.stringMatching(/no quorum: nothing was written\. A majority of the managers must run/),
     });
     await expect(store(survivor).cache.sync()).rejects.toMatchObject({ code: 503, reason: 'NoQuorum' });
+    // The first one has waited for a leader; the next is refused by the member itself, at once.
+    const next = await store(survivor)
+      .cache.sync()
+      .catch((error: unknown) => error as Error);
+    expect(next).toMatchObject({ reason: 'NoQuorum', cause: { details: 'etcdserver: no leader' } });
+    expect((next as { cause?: Error }).cause?.cause).toBeUndefined();
     expect(names(store(survivor))).toEqual(known);
     expect(await listMembers(store(survivor).connection)).toHaveLength(3);
     const add = addLearner(store(survivor).connection, { name: 'd', peerUrl: 'https://127.0.0.1:1' });
