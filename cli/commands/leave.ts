@@ -1,7 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { checkAgentFlags } from '../compose/check.ts';
 import { readClusterFileToLeave } from '../compose/cluster-file.ts';
-import { commonOptions, engineOptions, loggerOf } from '../compose/flags.ts';
+import { dataDirOption, engineOptions, loggerOf } from '../compose/flags.ts';
 import { leave } from '../compose/leave.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { CliError } from '../errors.ts';
@@ -18,7 +18,7 @@ export const command = defineCommand({
     'orc must not run on the data directory. `orc drain NODE` before moves the tasks without a gap. A manager leaves\n' +
     'etcd first; that is refused where the others would be no majority. Named volumes and images stay.',
   options: (yargs) =>
-    engineOptions(commonOptions(yargs))
+    engineOptions(dataDirOption(yargs))
       .option('force', {
         type: 'boolean',
         default: false,
@@ -42,7 +42,8 @@ export const command = defineCommand({
     }
     const locks = [await lock(dataDir, 'orc'), await lock(dataDir, 'agent')];
     try {
-      const logger = loggerOf(flags);
+      // What is worth a word is said.
+      const logger = loggerOf({ logLevel: 'error' });
       const options = { io, signal, clock, logger, dataDir, runtime, dockerHost, force, keepContainers };
       say(io, await leave(options, file));
     } finally {

@@ -1,7 +1,14 @@
 import { defineCommand } from '../command.ts';
 import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
 import { readClusterFile, type ClusterFile } from '../compose/cluster-file.ts';
-import { agentOptions, commonOptions, defaultNodeName, loggerOf, serverOptions } from '../compose/flags.ts';
+import {
+  advertiseOption,
+  agentOptions,
+  commonOptions,
+  defaultNodeName,
+  loggerOf,
+  serverOptions,
+} from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { runNode } from '../compose/cluster-node.ts';
 import { runManager } from '../compose/node.ts';
@@ -14,6 +21,7 @@ export const command = defineCommand({
     ['orc up', 'Start on the local Docker Engine; state in the default data directory'],
     ['orc up --runtime simulated --data-dir /tmp/try', 'Try it without an engine'],
     ['orc up --listen 127.0.0.1:7000 --data-dir /srv/second', 'A second cluster beside the first'],
+    ['orc up --advertise 10.1.0.5', 'After the address of this machine in its cluster has changed'],
     [
       'orc up --etcd-endpoints https://10.0.0.5:2379 --etcd-ca-file ca.pem',
       'Keep the state in an etcd of yours',
@@ -22,7 +30,12 @@ export const command = defineCommand({
   epilog:
     'Writes a context for the CLI (and kubectl) to $ORC_CONFIG or ~/.orc/config.\n' +
     'Ctrl-C or SIGTERM stops orc; containers run on, and the next `orc up` takes them over.',
-  options: (yargs) => agentOptions(serverOptions(commonOptions(yargs))),
+  options: (yargs) =>
+    agentOptions(serverOptions(commonOptions(yargs))).option('advertise', {
+      ...advertiseOption,
+      defaultDescription: 'as it is',
+      describe: 'The machine of a cluster has moved: address (and port) by which others reach it from now on',
+    }),
 
   async run(context, flags) {
     const logger = loggerOf(flags);
@@ -33,6 +46,11 @@ export const command = defineCommand({
       const run = { ...context, logger };
       const file = await readClusterFile(flags.dataDir);
       if (file === undefined) {
+        if (flags.advertise !== undefined)
+          throw usageError(
+            '--advertise is for a machine of a cluster, and this one is alone',
+            'make it one that others can join: `orc init --advertise …`',
+          );
         const { runtime, dockerHost } = flags;
         const nodeName = flags.nodeName ?? defaultNodeName();
         const agent = { runtime, dockerHost };

@@ -22,6 +22,7 @@ import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
 import { keepNodeTls, readNodeTls, type NodeTls, type NodeTlsKeeper } from './node-tls.ts';
 import { checkOwnNode, followOwnNode, tellRole, type OwnNodeOptions } from './own-node.ts';
+import { readdressed } from './readdress.ts';
 import { endManager, prepareManager, type RoleParts } from './role-change.ts';
 import type { NodeFlags, RunContext } from './run-context.ts';
 import { startWorker, type Worker } from './worker.ts';
@@ -65,20 +66,22 @@ class ClusterNode {
     this.#context = context;
     this.#flags = flags;
     this.#hint = hint;
-    this.#file = withListen(file, flags.listen);
+    this.#file = file;
   }
 
   async run(): Promise<void> {
     const { signal, logger } = this.#context;
     const { dataDir } = this.#flags;
+    const file = await readdressed(this.#file, this.#flags);
+    if (file !== this.#file) await this.#replace(file);
     if (this.#file.role === 'worker') await forgetManager(dataDir);
     const begun = this.#begin();
     this.#changing = begun
       .then((failure) => (failure === undefined ? this.#converge() : undefined))
       .finally(() => (this.#changing = undefined));
     try {
-      // The very first start makes the certificates.
-      if (existsSync(join(dataDir, 'pki', 'node.crt'))) await this.#atMost(managerFirstMs, begun);
+      // A machine that is new has no containers to look after, and maybe no certificate yet.
+      if (this.#wasNode()) await this.#atMost(managerFirstMs, begun);
       else await begun;
       if (!signal.aborted && (await this.#atMost(0, begun)) === undefined) {
         await this.#startAgent();
@@ -109,10 +112,14 @@ class ClusterNode {
       return undefined;
     } catch (error) {
       if (stop.aborted) return undefined;
-      const removed =
-        existsSync(join(this.#flags.dataDir, 'pki', 'node.crt')) && (await checkOwnNode(this.#own()));
+      const removed = this.#wasNode() && (await checkOwnNode(this.#own()));
       return { error: typeof removed === 'string' ? removedError(removed) : error };
     }
+  }
+
+  #wasNode(): boolean {
+    const { dataDir } = this.#flags;
+    return ['agent', 'pki/node.crt'].every((name) => existsSync(join(dataDir, name)));
   }
 
   #isToServe(): boolean {
@@ -291,8 +298,3 @@ const afterRemoval =
   '(`orc token show` on a manager prints the whole command)';
 
 const removedError = (why: string): CliError => new CliError(why, { remedy: afterRemoval });
-
-function withListen(file: ClusterFile, listen: string | undefined): ClusterFile {
-  if (listen === undefined || file.manager === undefined) return file;
-  return { ...file, manager: { ...file.manager, listen } };
-}

@@ -109,14 +109,16 @@ export const engineOptions = <T>(yargs: Argv<T>) =>
       describe: 'What runs containers; simulated ones are only records',
     });
 
+export const advertiseOption = {
+  type: 'string',
+  defaultDescription: 'where --listen says, or the address of the route to others',
+  describe: 'Address (and port) by which other machines reach this one',
+} as const;
+
 /** Of machines that others reach: where they do. */
 export const memberOptions = <T>(yargs: Argv<T>) =>
   yargs
-    .option('advertise', {
-      type: 'string',
-      defaultDescription: 'where --listen says, or the address of the route to others',
-      describe: 'Address (and port) by which other machines reach this one',
-    })
+    .option('advertise', advertiseOption)
     .option('peer-port', {
       type: 'number',
       default: defaultPort + 1,

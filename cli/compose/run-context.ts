@@ -21,6 +21,7 @@ export type EtcdFlags = Pick<
 
 export interface NodeFlags extends EtcdFlags, AgentPart {
   readonly dataDir: string;
-  /** Where the API is to listen from now on; absent: where the file says. */
+  /** Where the API is to listen, and to be reached, from now on; absent: as the file says. */
   readonly listen?: string | undefined;
+  readonly advertise?: string | undefined;
 }

@@ -1,7 +1,7 @@
 /** `orc node` on a cluster of processes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Task } from '../../api-schemas/index.ts';
+import type { Cluster, Task } from '../../api-schemas/index.ts';
 import {
   startMachines,
   until,
@@ -92,6 +92,24 @@ describe('orc node', () => {
     expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).toEqual(['n1', 'n2']);
     await w1.end();
   });
+});
+
+describe('orc up --advertise', () => {
+  test('says where a manager is that has moved, and everybody finds it there', async () => {
+    const moved = n2.address.replace(/\d+$/, '200');
+    await n2.end();
+    n2.start('up', '--listen', `${moved}:6750`, '--advertise', moved);
+    await until('n2 is there again', [n1, n2], async () => {
+      const { out } = await n1.orc('cluster', 'status');
+      return new RegExp(`^n2 +Ready +${moved}:6750 .* voter `, 'm').test(out);
+    });
+    const [cluster] = await n1.get<Cluster>('clusters');
+    expect(cluster?.status?.managers?.['n2']).toMatchObject({
+      url: `https://${moved}:6750`,
+      peerURL: `https://${moved}:6751`,
+    });
+    expect(await n2.must('node', 'ls')).toMatch(/^n1 /m);
+  }, 60_000);
 });
 
 describe('orc leave', () => {
