@@ -1,5 +1,5 @@
 /** What runs in a lab, as the engines themselves say it, and whether that is what the API says should run. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -119,7 +119,7 @@ export async function unsettled(lab: Lab, api: Api): Promise<string | undefined>
     const { name, generation } = service.metadata;
     const wanted = service.spec.mode === 'global' ? service.status?.desired : (service.spec.replicas ?? 1);
     if (service.status?.observedGeneration !== generation || service.status?.ready !== wanted)
-      return `${name}: ${service.status?.ready} of ${wanted} ready`;
+      return `${name}: ${service.status?.ready} of ${wanted} ready; ${tasks.filter((task) => task.spec.service === name).map(taskText).join('; ')}`; // prettier-ignore
     const live = tasks.filter((task) => task.spec.service === name && isLive(task));
     if (live.length !== wanted) return `${name}: ${live.length} live tasks for ${wanted}`;
   }
@@ -141,6 +141,9 @@ async function strays(
   const [double] = duplicates(running);
   return double === undefined ? undefined : `twice: ${double}`;
 }
+
+const taskText = ({ metadata, spec, status }: Task): string =>
+  `${metadata.name} on ${spec.nodeName ?? 'no node'}: ${status?.state}, to be ${metadata.deletionTimestamp === undefined ? spec.desiredState : 'deleted'}, ${status?.reason ?? ''} ${status?.message ?? ''}`;
 
 const isLive = ({ spec, status, metadata }: Task): boolean =>
   spec.desiredState === 'Running' &&
@@ -189,21 +192,12 @@ export async function isNodeReady(api: Api, name: string): Promise<boolean> {
   return status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') === true;
 }
 
-/** Pids, as the machine knows them, of what runs orc on a node: not of its etcd, its engine or its containers. */
-export const orcPids = (node: LabNode): readonly number[] =>
-  node.pids().filter((pid) => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return words.some((word) => word.endsWith('/orc')) && words.includes(node.dataDir);
-    } catch {
-      return false; // it has ended
-    }
-  });
-
 /** Ends orc on a node as a service manager would, and waits until it has ended; containers run on. */
 export async function stopOrc(node: LabNode): Promise<void> {
-  for (const pid of orcPids(node)) process.kill(pid, 'SIGTERM');
-  for (const until = Date.now() + 60_000; orcPids(node).length > 0; await delay(100))
+  const lock = join(node.dataDir, 'orc.pid');
+  const [pid = ''] = readFileSync(lock, 'utf8').split(' '); // as the node counts
+  await node.must(['kill', '-TERM', pid]);
+  for (const until = Date.now() + 60_000; existsSync(lock); await delay(100))
     if (Date.now() > until) throw new Error(`${node.name}: orc does not end`);
 }
 
