@@ -2,8 +2,10 @@
  * A machine beside the nodes of a lab, on the same switch: calls the API as its caller says, one JSON object a line on
  * its standard input, one answer a line on its output. See lab-client.ts, which starts it.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Client, loadContext } from '../../client/index.ts';
+import { Client, loadContext, type TlsIdentity } from '../../client/index.ts';
 import { isConnectionError } from '../../client/errors.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import { startProber, type Prober } from './prober.ts';
@@ -13,6 +15,8 @@ export interface Call {
   /** `https://host:port` each: the servers that may be asked. */
   readonly endpoints: readonly string[];
   readonly timeoutMs?: number;
+  /** Folder of a node's certificate and key, to be used instead of the client's own. */
+  readonly pki?: string;
   readonly method: string;
   readonly args: readonly unknown[];
 }
@@ -32,14 +36,22 @@ const tls = { ca, cert, key };
 const clients = new Map<string, { readonly client: Client; readonly warnings: string[] }>();
 let prober: Prober | undefined;
 
-function clientFor({ endpoints, timeoutMs }: Call): { readonly client: Client; readonly warnings: string[] } {
-  const name = JSON.stringify([endpoints, timeoutMs]);
+function identityIn(pki: string): TlsIdentity {
+  const read = (name: string): string => readFileSync(join(pki, name), 'utf8');
+  return { ca: read('ca.crt'), cert: read('node.crt'), key: read('node.key') };
+}
+
+function clientFor({ endpoints, timeoutMs, pki }: Call): {
+  readonly client: Client;
+  readonly warnings: string[];
+} {
+  const name = JSON.stringify([endpoints, timeoutMs, pki]);
   const known = clients.get(name);
   if (known !== undefined) return known;
   const warnings: string[] = [];
   const client = new Client({
     endpoints,
-    tls,
+    tls: pki === undefined ? tls : identityIn(pki),
     userAgent: 'orc-test',
     requestTimeoutMs: timeoutMs,
     onWarning: (text) => warnings.push(text),
@@ -61,7 +73,13 @@ async function perform(call: Call): Promise<Omit<Answer, 'id'>> {
       call.method
     ];
     if (method === undefined) throw new Error(`a client has no method ${call.method}`);
-    return { result: await method.apply(client, [...call.args]), warnings: [...warnings] };
+    return {
+      result: await method.apply(
+        client,
+        call.args.map((each) => each ?? undefined),
+      ),
+      warnings: [...warnings],
+    };
   } catch (error) {
     const code = isApiError(error) ? error.code : isConnectionError(error) ? error.code : 'UNKNOWN';
     const reason = isApiError(error) ? { reason: error.reason } : {};

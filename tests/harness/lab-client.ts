@@ -49,12 +49,24 @@ export interface Api {
     ref: Ref,
     options?: { readonly propagation?: 'Background' | 'Foreground' },
   ): Promise<void>;
-  raw(method: string, path: string, body?: string): Promise<string>;
+  raw(
+    method: string,
+    path: string,
+    body?: string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<string>;
+}
+
+export interface ToOptions {
+  /** Longest wait for an answer. */
+  readonly timeoutMs?: number;
+  /** Asks with the certificate of this node. */
+  readonly as?: LabNode;
 }
 
 export interface LabClient extends Api {
-  /** Only these are asked; `timeoutMs` is the longest wait for an answer. */
-  to(nodes: readonly LabNode[], options?: { readonly timeoutMs?: number }): Api;
+  /** Only these are asked, by default with the credentials of the client. */
+  to(nodes: readonly LabNode[], options?: ToOptions): Api;
   /** Begins to write through each of the managers, all the time. */
   startProber(): Promise<void>;
   /** Ends that; all that was written. */
@@ -109,8 +121,12 @@ export async function openLabClient(
     if (answer.error !== undefined) throw new CallError(answer.error);
     return answer;
   };
-  const to = (nodes: readonly LabNode[], options: { readonly timeoutMs?: number } = {}): Api =>
-    apiOver((method, ...args) => call({ endpoints: nodes.map(urlOf), ...options }, method, args));
+  const to = (nodes: readonly LabNode[], { as, ...options }: ToOptions = {}): Api => {
+    const identity = as === undefined ? {} : { pki: join(as.dataDir, 'pki') };
+    return apiOver((method, ...args) =>
+      call({ endpoints: nodes.map(urlOf), ...options, ...identity }, method, args),
+    );
+  };
   const endpoints = managers.map(urlOf);
   return {
     ...to(managers),
@@ -144,7 +160,7 @@ function apiOver(call: (method: string, ...args: readonly unknown[]) => Promise<
     async delete(kind, ref, options = {}) {
       await result('delete', kind, ref, options);
     },
-    raw: (method, path, body) => result('raw', method, path, body),
+    raw: (method, path, body, headers) => result('raw', method, path, body, headers),
   };
 }
 
