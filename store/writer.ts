@@ -200,7 +200,7 @@ export class Writer {
             continue;
           case 'full':
             this.#onFull();
-            return this.#sendDeletes(batch, doubtful, deadline, error);
+            return this.#afterFull(batch, doubtful, deadline, error);
           case 'tooManyOps':
             this.#lowerMaxOps(batch.length);
             return this.#split(batch, doubtful, deadline, error);
@@ -258,8 +258,11 @@ export class Writer {
     }
   }
 
-  /** A full store still deletes; that is how it gets room. */
-  async #sendDeletes(
+  /**
+   * A full store still deletes; that is how it gets room. The request that finds it full is applied all the same, and
+   * answered like those that come after it and are not (etcd's quotaApplierV3): each key tells which it was.
+   */
+  async #afterFull(
     batch: readonly Pending[],
     doubtful: boolean,
     deadline: number,
@@ -267,14 +270,23 @@ export class Writer {
   ): Promise<void> {
     const puts = batch.filter(({ op }) => op.value !== undefined);
     const deletes = batch.filter(({ op }) => op.value === undefined);
-    for (const pending of puts)
-      this.#fail(
-        pending,
-        doubtful ? outcomeUnknown(pending.op.key, this.#timeoutMs, error) : storeFull(error),
-      );
+    await Promise.all(puts.map((pending) => this.#settleFull(pending, doubtful, error)));
     if (deletes.length === 0) return;
-    if (puts.length > 0) return this.#send(deletes, doubtful, deadline);
+    if (puts.length > 0) return this.#send(deletes, true, deadline);
     for (const pending of deletes) this.#fail(pending, storeFull(error));
+  }
+
+  async #settleFull(pending: Pending, doubtful: boolean, error: unknown): Promise<void> {
+    const { op } = pending;
+    try {
+      const [kv] = (await this.#connection.range({ key: op.key })).kvs;
+      const isOurs =
+        kv !== undefined && kv.modRevision > op.expect && kv.value.equals(Buffer.from(op.value ?? ''));
+      if (isOurs) return this.#settle(pending, { committed: true, revision: kv.modRevision });
+      this.#fail(pending, doubtful ? outcomeUnknown(op.key, this.#timeoutMs, error) : storeFull(error));
+    } catch (cause) {
+      this.#fail(pending, outcomeUnknown(op.key, this.#timeoutMs, cause));
+    }
   }
 
   /** Finds the op that etcd refuses by halving, so that it fails alone. */
