@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../kit/clock.ts';
 
@@ -120,4 +120,26 @@ export function writeRecord(dataDir: string, record: EtcdRecord): void {
 export async function endLeftOver(dataDir: string, clock: Clock): Promise<void> {
   const record = readRecord(dataDir);
   if (record !== undefined && isAlive(record)) await endEtcd(adoptEtcd(record), clock);
+  await endStrays(dataDir, clock);
+}
+
+/** Ends each etcd on `dataDir` of which nothing is noted: we were killed between its start and the note. */
+export async function endStrays(dataDir: string, clock: Clock): Promise<void> {
+  const flag = `--data-dir=${join(dataDir, 'data')}`;
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || !argumentsOf(pid).includes(flag)) continue;
+    const startTime = startTimeOf(pid);
+    if (startTime === undefined) continue;
+    await endEtcd(adoptEtcd({ pid, startTime, clientPort: 0, peerPort: 0, args: [] }), clock);
+  }
+}
+
+/** Empty when there is no such process. */
+function argumentsOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(1);
+  } catch {
+    return [];
+  }
 }

@@ -10,6 +10,7 @@ import { systemClock, type Clock } from '../kit/clock.ts';
 import { silentLogger } from '../kit/log.ts';
 import type { Bootstrap, MemberOptions } from './etcd-args.ts';
 import { isSupported } from './etcd-binary.ts';
+import { startTimeOf } from './etcd-process.ts';
 import { openStore } from './open.ts';
 import { freePorts } from './ports.ts';
 import { superviseEtcd, type EtcdSupervisor, type SupervisorOptions } from './supervisor.ts';
@@ -126,6 +127,21 @@ describe('the etcd supervisor', () => {
     process.kill(orphan.pid, 'SIGKILL');
     await until(() => second.health().restarts === 1 && second.health().state === 'running');
     expect(second.health().pid).not.toBe(orphan.pid);
+  });
+
+  test('ends an etcd of which nothing was noted, and starts its own on the same data', async () => {
+    const dataDir = newDir();
+    const orphan = await orphanedEtcd(dataDir);
+    const wrote = await openStore({ endpoints: orphan.endpoints, logger: silentLogger });
+    await wrote.registry.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kept' } });
+    await wrote.close();
+    rmSync(join(dataDir, 'etcd.json'));
+    const second = await supervise(dataDir);
+    expect(second.adopted).toBe(false);
+    expect(startTimeOf(orphan.pid)).toBeUndefined();
+    const store = await openStore({ endpoints: second.endpoints, logger: silentLogger });
+    expect(store.cache.get('Namespace', '', 'kept')).toBeDefined();
+    await store.close();
   });
 
   test('adopts a member of a cluster, however it is told to begin', async () => {

@@ -14,6 +14,7 @@ import {
   adoptEtcd,
   endEtcd,
   endLeftOver,
+  endStrays,
   isAlive,
   readRecord,
   startEtcd,
@@ -128,7 +129,9 @@ class Supervisor implements EtcdSupervisor {
     try {
       await this.#force();
       const record = readRecord(this.#options.dataDir);
-      const process = (record && (await this.#adopt(record))) ?? (await this.#firstStart(record));
+      const adopted = record && (await this.#adopt(record));
+      if (adopted === undefined) await endStrays(this.#options.dataDir, this.#clock);
+      const process = adopted ?? (await this.#firstStart(record));
       this.#loop = this.#watchOver(process);
     } finally {
       signal?.removeEventListener('abort', giveUp);
