@@ -1,4 +1,5 @@
 /** PATCH: JSON patch, merge patch and server-side apply. */
+import { sleep } from '../../kit/clock.ts';
 import type { Obj } from '../../api-schemas/index.ts';
 import { ApiError, isConflict } from '../../kit/errors.ts';
 import { trackApply } from '../apply/manager.ts';
@@ -35,7 +36,7 @@ export type Patch =
   | { readonly kind: 'apply'; readonly config: JsonObject };
 
 /** How often a patch that names no resourceVersion meets another writer before it gives up. */
-const maxTries = 5;
+const maxTries = 20;
 
 /** Throws 400 and 415. */
 export function readPatch(contentType: string | undefined, body: Buffer): Patch {
@@ -69,11 +70,11 @@ export async function patch(
     if (call.query.get('fieldManager') === null || call.query.get('fieldManager') === '') {
       throw badRequest('fieldManager is required for apply patch');
     }
-    return retrying(call, textAt(metadataOf(what.config), 'resourceVersion') !== '', () =>
+    return retrying(api, call, textAt(metadataOf(what.config), 'resourceVersion') !== '', () =>
       applyOnce(api, call, what.config, params),
     );
   }
-  return retrying(call, what.versioned, async () => {
+  return retrying(api, call, what.versioned, async () => {
     const live = await liveObject(api, call);
     const changed = objectOrThrow(what.change(asJson(live)));
     const { def, namespace, name } = call;
@@ -85,6 +86,7 @@ export async function patch(
 
 /** Tries again when another writer came between, unless the client said which version it means. */
 export async function retrying<T>(
+  { clock }: Pick<Api, 'clock'>,
   call: ResourceCall,
   versioned: boolean,
   attempt: () => Promise<T>,
@@ -95,6 +97,8 @@ export async function retrying<T>(
     } catch (error) {
       const passing = isConflict(error) && error.message === stale(call.def, call.name).message;
       if (!passing || versioned || tries === maxTries) throw error;
+      // Controllers may write its status many times in a row: two that collide must not do so in step.
+      await sleep(clock, Math.random() * Math.min(50, 2 ** tries), call.signal);
     }
   }
 }

@@ -72,7 +72,7 @@ export async function patchScale(
   params: WriteParams,
 ): Promise<JsonObject> {
   if (patch.kind === 'apply') return updateScale(api, call, patch.config, params);
-  return retrying(call, patch.versioned, async () => {
+  return retrying(api, call, patch.versioned, async () => {
     const live = await liveObject(api, call);
     return setScale(api, call, live, objectOrThrow(patch.change(scaleOf(call.def, live))), params);
   });
