@@ -8,6 +8,7 @@ import type { Client } from '../../client/index.ts';
 import type { Service } from '../../api-schemas/index.ts';
 import { openClient } from '../harness/client.ts';
 import { eventually, startCluster, type Cluster } from '../harness/cluster.ts';
+import { option } from '../harness/figures.ts';
 
 const image = 'orc.local/hello:1';
 
@@ -101,10 +102,6 @@ async function floorSeconds(docker: Docker, replicas: number): Promise<number> {
   return seconds;
 }
 
-const option = (args: readonly string[], name: string): string | undefined => {
-  const index = args.indexOf(name);
-  return index < 0 ? undefined : args[index + 1];
-};
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 const round3 = (value: number): number => Math.round(value * 1000) / 1000;

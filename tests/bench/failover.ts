@@ -18,6 +18,7 @@ import {
 } from '../harness/lab-world.ts';
 import { startLab, type Lab, type LabNode } from '../harness/lab.ts';
 import { lostWrites, outageMs } from '../harness/prober.ts';
+import { option, quantile } from '../harness/figures.ts';
 
 interface Failover {
   /** From the crash of the etcd leader's machine to the next write that any server accepts. */
@@ -172,13 +173,3 @@ async function until<T>(check: () => Promise<T | undefined | false>): Promise<T>
 }
 
 const text = (seconds: readonly number[]): string => `${seconds.at(-1)?.toFixed(2)} s`;
-const option = (args: readonly string[], name: string): string | undefined => {
-  const index = args.indexOf(name);
-  return index < 0 ? undefined : args[index + 1];
-};
-/** Nearest rank, rounded to ms. */
-function quantile(q: number, values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const value = sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? NaN;
-  return Math.round(value * 1000) / 1000;
-}

@@ -8,6 +8,7 @@ import type { Service, Task } from '../../api-schemas/index.ts';
 import type { Client } from '../../client/index.ts';
 import { openClient } from '../harness/client.ts';
 import { eventually, isReady, startCluster, type Cluster } from '../harness/cluster.ts';
+import { option, quantile } from '../harness/figures.ts';
 
 const image = 'orc.local/hello:1';
 /** Each slot's first restart is at once; a second one would wait. */
@@ -191,15 +192,4 @@ async function remove(client: Client, cluster: Cluster): Promise<void> {
     (await client.list('Service', { namespace: 'default' })).items.length === 0 &&
     (await cluster.containers()).length === 0;
   await eventually('service and containers are gone', isGone, 120_000);
-}
-
-const option = (args: readonly string[], name: string): string | undefined => {
-  const index = args.indexOf(name);
-  return index < 0 ? undefined : args[index + 1];
-};
-/** Nearest rank, rounded to ms. */
-function quantile(q: number, values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const value = sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? NaN;
-  return Math.round(value * 1000) / 1000;
 }

@@ -17,6 +17,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { generateKey } from '../../server/pki/index.ts';
 import { openClient } from '../harness/client.ts';
+import { option } from '../harness/figures.ts';
 
 const idleMs = 8_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -187,8 +188,4 @@ function cpuSeconds(pid: number): number {
   return (Number(user) + Number(system)) / 100;
 }
 
-const option = (args: readonly string[], name: string): string | undefined => {
-  const index = args.indexOf(name);
-  return index < 0 ? undefined : args[index + 1];
-};
 const round2 = (value: number): number => Math.round(value * 100) / 100;

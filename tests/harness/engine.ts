@@ -6,11 +6,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
+import { answers } from '../lab/ping.ts';
 
 export { importHelloImage } from './image.ts';
 
@@ -183,21 +183,10 @@ async function firstLine(guard: ChildProcess): Promise<void> {
 /** Waits up to 60 s: the first start of a large data root on a slow disk takes long. */
 async function untilAnswers(socketPath: string, daemon: ChildProcess, log: string): Promise<void> {
   for (const end = Date.now() + 60_000; ; await delay(20)) {
-    if (await pings(socketPath)) return;
+    if (await answers(socketPath)) return;
     if (daemon.exitCode !== null || daemon.signalCode !== null || Date.now() > end)
       throw new Error(
         `dockerd did not come up:\n${readFileSync(log, 'utf8').split('\n').slice(-8).join('\n')}`,
       );
   }
 }
-
-const pings = (socketPath: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const call = request({ socketPath, path: '/_ping', timeout: 2_000 }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200);
-    });
-    call.on('error', () => resolve(false));
-    call.on('timeout', () => call.destroy());
-    call.end();
-  });

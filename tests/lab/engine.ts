@@ -1,9 +1,9 @@
 /** A node's Docker Engine, started as on a machine of its own: all paths but that of its data are Docker's defaults. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { answers } from './ping.ts';
 import { ensureProgram } from './programs.ts';
 import { hasEnded, spawnToFile } from './run.ts';
 import { root } from './state.ts';
@@ -70,14 +70,3 @@ export async function startDaemon(
 
 export const tail = (file: string, lines: number): string =>
   readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
-
-export const answers = (socketPath: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const call = request({ socketPath, path: '/_ping', timeout: 2_000 }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200);
-    });
-    call.on('error', () => resolve(false));
-    call.on('timeout', () => call.destroy());
-    call.end();
-  });

@@ -1,5 +1,5 @@
 import type { Lab, LabNode } from '../harness/lab.ts';
-import { answers } from './engine.ts';
+import { answers } from './ping.ts';
 import { isMember } from './orc.ts';
 
 /** A table, a row for each node. */
