@@ -28,7 +28,7 @@ export type { Owner, Runtime } from './runtime/types.ts';
 /** What a session asks of the agent and tells it: a part of `SessionOptions`. */
 export type SessionHandlers = Pick<
   SessionOptions,
-  'describe' | 'onAssignments' | 'onStream' | 'onConnect' | 'onDisconnect' | 'onQuorum'
+  'describe' | 'onAssignments' | 'onStream' | 'onDisconnect' | 'onQuorum'
 >;
 
 export interface IngressSettings {
@@ -147,7 +147,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       tasks.assign(set);
     },
     onStream: (id, taskUID, request) => void stream(id, taskUID, request),
-    onConnect: () => tasks.reached(),
     onDisconnect: () => tasks.unreached(),
     onQuorum: (ok) => (ok ? tasks.reached() : tasks.unreached()),
   });

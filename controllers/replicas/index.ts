@@ -17,7 +17,7 @@ import { changesOf, restartsOf } from './announce.ts';
 import { apply } from './apply.ts';
 import { observe, type Seen } from './observe.ts';
 import { plan, type Step } from './plan.ts';
-import { summarize, summarizeRevision } from './status.ts';
+import { noTasks, summarize, summarizeRevisions } from './status.ts';
 
 export const replicasController: Controller = {
   name: 'replicas',
@@ -77,8 +77,9 @@ async function writeStatus(seen: Seen, { registry, record }: Context, now: strin
     events.splice(0, events.length, ...changesOf(current, next));
     return next;
   });
+  const counts = summarizeRevisions(seen);
   const ofRevisions = revisions.map((revision) => {
-    const next = summarizeRevision(revision.metadata.name, seen);
+    const next = counts.get(revision.metadata.name) ?? noTasks;
     const { replicas, ready } = revision.status ?? {};
     if (replicas === next.replicas && ready === next.ready) return undefined;
     return ifThere<Revision>(registry, revision, (current) => ({ ...current, status: next }));

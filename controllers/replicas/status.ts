@@ -113,14 +113,20 @@ function progressOf(
     : { isGoingOn: true, reason: 'Starting', message: `waiting for ${desired} tasks to be ready` };
 }
 
-/** What a revision's status says of its tasks. */
-export function summarizeRevision(
-  name: string,
-  { tasks, nodes }: ServiceView,
-): NonNullable<Revision['status']> {
-  const live = tasks.filter((task) => task.spec.revision === name && isLive(task));
-  return { replicas: live.length, ready: live.filter((task) => isReady(task, nodes)).length };
+/** What the status of each revision says of its tasks, by name; of one without live tasks nothing is said. */
+export function summarizeRevisions({ tasks, nodes }: ServiceView): ReadonlyMap<string, RevisionCounts> {
+  const counts = new Map<string, RevisionCounts>();
+  for (const task of tasks) {
+    if (!isLive(task)) continue;
+    const { revision } = task.spec;
+    const { replicas, ready } = counts.get(revision) ?? noTasks;
+    counts.set(revision, { replicas: replicas + 1, ready: ready + Number(isReady(task, nodes)) });
+  }
+  return counts;
 }
+
+export type RevisionCounts = Required<NonNullable<Revision['status']>>;
+export const noTasks: RevisionCounts = { replicas: 0, ready: 0 };
 
 type Slots = ReadonlyMap<string, readonly Task[]>;
 

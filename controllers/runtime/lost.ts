@@ -1,5 +1,6 @@
 import type { Node } from '../../api-schemas/index.ts';
 import { findCondition, setCondition } from './conditions.ts';
+import { defaultTiming } from './controller.ts';
 import type { Policy } from './policy.ts';
 
 export interface NodesView {
@@ -11,7 +12,7 @@ export interface NodesView {
 }
 
 /** What the nodes controller goes by; a service with the same needs no view of its own. */
-const commonLostAfterMs = 5_000;
+const { lostAfterMs: commonLostAfterMs } = defaultTiming;
 /** A node that is ready says within this time what became of its tasks. */
 const speakWithinMs = 3_000;
 const none: ReadonlySet<string> = new Set();

@@ -7,7 +7,7 @@ import type { Reply } from '../types.ts';
 
 export function send(res: ServerResponse, reply: Reply, warnings: readonly string[] = []): void {
   if (res.destroyed || res.writableEnded) return;
-  if (reply.stream !== undefined) return sendStream(res, reply.stream, reply);
+  if (reply.stream !== undefined) return void sendStream(res, reply.stream, reply);
   const { body } = reply;
   const bytes = Buffer.isBuffer(body) ? body : typeof body === 'string' ? body : JSON.stringify(body);
   res.writeHead(reply.code, {
@@ -22,34 +22,29 @@ export function send(res: ServerResponse, reply: Reply, warnings: readonly strin
 }
 
 /** The head goes out with the first piece: what fails before that is an error like any other. */
-function sendStream(
+async function sendStream(
   res: ServerResponse,
   stream: AsyncIterable<Buffer>,
   { code, type, headers }: Reply,
-): void {
-  const pieces = async function* (): AsyncGenerator<Buffer> {
-    for await (const piece of stream) {
-      if (!res.headersSent)
-        res.writeHead(code, {
-          'Content-Type': type ?? 'application/octet-stream',
-          'Cache-Control': 'no-store',
-          ...headers,
-        });
-      yield piece;
-    }
+): Promise<void> {
+  const rest = stream[Symbol.asyncIterator]();
+  let first: IteratorResult<Buffer>;
+  try {
+    first = await rest.next();
+  } catch (error) {
+    return sendError(res, error);
+  }
+  res.writeHead(code, {
+    'Content-Type': type ?? 'application/octet-stream',
+    'Cache-Control': 'no-store',
+    ...headers,
+  });
+  const all = async function* (): AsyncGenerator<Buffer> {
+    if (first.done !== true) yield first.value;
+    yield* { [Symbol.asyncIterator]: () => rest };
   };
-  const source = pieces();
-  source.next().then(
-    async (first) => {
-      const all = async function* (): AsyncGenerator<Buffer> {
-        if (first.done !== true) yield first.value;
-        yield* source;
-      };
-      // Destroys the connection when it breaks off.
-      await pipeline(Readable.from(all()), res).catch(() => undefined);
-    },
-    (error: unknown) => sendError(res, error),
-  );
+  // Destroys the connection when it breaks off.
+  await pipeline(Readable.from(all()), res).catch(() => undefined);
 }
 
 /** `299 - "text"`, as RFC 7234 wants it: quoted, one line, ASCII, at most 256 characters. */
