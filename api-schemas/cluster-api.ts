@@ -7,6 +7,7 @@ export interface EtcdMember {
   readonly peerUrls: readonly string[];
   /** It has no vote yet. */
   readonly isLearner: boolean;
+  /** It has been up once; not whether it is now. */
   readonly isStarted: boolean;
 }
 
@@ -18,10 +19,12 @@ export interface EtcdStatus {
   /** Absent: it knows no leader, so there is no quorum for all it knows. */
   readonly leaderId?: string | undefined;
   readonly raftTerm: number;
+  /** Last entry of the log that is committed, and the last that it has applied. */
   readonly raftIndex: number;
   readonly appliedIndex: number;
   readonly dbBytes: number;
   readonly dbInUseBytes: number;
+  /** Of any member. */
   readonly alarms: readonly { readonly memberId: string; readonly kind: 'full' | 'corrupt' }[];
   readonly version: string;
 }
@@ -60,6 +63,9 @@ export const roleCondition = 'RoleApplied';
 
 /** Reason of the 403 that a node gets which was removed, or whose name belongs to another machine. */
 export const nodeRefused = 'NodeRefused';
+
+/** Characters of a backup's passphrase at least; what is shorter is guessed. */
+export const leastPassphrase = 8;
 
 /** `GET /cluster/v1/status`: what one server knows of itself. Answered within a second, also without a quorum. */
 export interface ServerStatus {

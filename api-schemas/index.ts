@@ -3,6 +3,7 @@ export * from './session.ts';
 export type { Schema } from './dialect.ts';
 export type { Column, DescribeHint, KindDef, RelatedHint } from './kind.ts';
 export { clusterName } from './cluster/index.ts';
+export { leaseNamespace, serverLease, serverOfLease } from './lease/names.ts';
 export { kindByName, kindByPlural, kinds, resolveResource, resourceWords, type AnyKindDef } from './kinds.ts';
 export { kindOf, pruneUnknown, unknownFields, validate } from './validate.ts';
 export { withDefaults } from './defaults.ts';

@@ -8,6 +8,7 @@ import {
   type Proof,
   type RenewAnswer,
 } from '../api-schemas/join.ts';
+import { digestOf } from '../kit/certificate.ts';
 import { connectionError, errorOfBody } from './errors.ts';
 import { readText, Transport, type TlsIdentity } from './transport.ts';
 
@@ -45,7 +46,7 @@ export async function fetchCa(endpoint: string, digest: string): Promise<string>
   }).finally(() => agent.destroy());
   const { ca } = JSON.parse(body) as { ca?: unknown };
   const found = typeof ca === 'string' ? certificateOf(ca) : undefined;
-  if (found === undefined || found.fingerprint256.replaceAll(':', '').toLowerCase() !== digest) {
+  if (found === undefined || digestOf(found.toString()) !== digest) {
     throw new CaMismatch(endpoint);
   }
   return found.toString();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Lease } from '../api-schemas/index.ts';
+import { leaseNamespace, type Lease } from '../api-schemas/index.ts';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, timestamp, type Clock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
@@ -10,9 +10,6 @@ import { EtcdLease } from './lease.ts';
 import { storedForm } from './object.ts';
 import type { Cache, Fence } from './types.ts';
 import type { Writer } from './writer.ts';
-
-/** Where leaders and servers keep their Lease objects. */
-export const leaseNamespace = 'orc-system';
 
 export interface ElectionParts {
   readonly connection: Pick<Connection, 'call' | 'keepAlive'>;

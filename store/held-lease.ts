@@ -1,8 +1,8 @@
-import type { Lease } from '../api-schemas/index.ts';
+import { leaseNamespace, type Lease } from '../api-schemas/index.ts';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
-import { leaseNamespace, leaseObject, type ElectionParts } from './election.ts';
+import { leaseObject, type ElectionParts } from './election.ts';
 import { keyOf } from './keys.ts';
 import { EtcdLease } from './lease.ts';
 import { storedForm } from './object.ts';

@@ -4,7 +4,7 @@ export { keyOf, refOf, refOfKey, registryPrefix, type Ref } from './keys.ts';
 export { openStore, type OpenOptions, type Store, type StoreHealth, type StoreMetrics } from './open.ts';
 export { sameJson } from './object.ts';
 export type { Writer, WriterCounters } from './writer.ts';
-export { leaseNamespace, type CampaignOptions, type Leadership } from './election.ts';
+export type { CampaignOptions, Leadership } from './election.ts';
 export type { HeldLease, HoldLeaseOptions } from './held-lease.ts';
 export {
   superviseEtcd,

@@ -1,36 +1,12 @@
 /** What our own etcd member knows of itself and of the others; all of it works without a quorum. */
+import type { EtcdMember, EtcdStatus } from '../api-schemas/cluster-api.ts';
 import type { Connection } from './connection.ts';
 import { storeUnavailable } from './errors.ts';
 
 export type MemberCalls = Pick<Connection, 'call'>;
 
-export interface Member {
-  readonly id: string;
-  /** Empty until it has started once. */
-  readonly name: string;
-  readonly peerUrls: readonly string[];
-  /** It has no vote yet. */
-  readonly isLearner: boolean;
-  /** It has been up once; not whether it is now. */
-  readonly isStarted: boolean;
-}
-
-export interface MemberStatus {
-  readonly id: string;
-  readonly isLeader: boolean;
-  readonly isLearner: boolean;
-  /** Undefined: it knows no leader. */
-  readonly leaderId: string | undefined;
-  readonly raftTerm: number;
-  /** Last entry of the log that is committed, and the last that it has applied. */
-  readonly raftIndex: number;
-  readonly appliedIndex: number;
-  readonly dbBytes: number;
-  readonly dbInUseBytes: number;
-  /** Of any member. */
-  readonly alarms: readonly { readonly memberId: string; readonly kind: 'full' | 'corrupt' }[];
-  readonly version: string;
-}
+export type Member = EtcdMember;
+export type MemberStatus = EtcdStatus;
 
 /** As etcd writes it. */
 export interface RawMember {

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
+import { shuffled } from '../../kit/shuffle.ts';
 
 export interface ServersOptions {
   /** `https://host:port` that the agent was started with: a last resort once it has learned others. */
@@ -63,19 +64,12 @@ export class Servers {
 
   /** All servers in an order to try them in, at random; `last`, which was just lost, at the end. */
   round(last?: string): readonly string[] {
-    const { prefer, initial } = this.#options;
+    const { prefer, initial, random } = this.#options;
     const others = [this.#learned, initial.filter((one) => !this.#learned.includes(one))].flatMap((group) =>
-      this.#shuffle(group).filter((one) => one !== prefer && one !== last),
+      shuffled(group, random).filter((one) => one !== prefer && one !== last),
     );
     const first = prefer === undefined || prefer === last ? [] : [prefer];
     return [...first, ...others, ...(last === undefined ? [] : [last])];
-  }
-
-  #shuffle(servers: readonly string[]): string[] {
-    return servers
-      .map((server) => ({ server, at: this.#options.random() }))
-      .sort((a, b) => a.at - b.at)
-      .map(({ server }) => server);
   }
 
   #save(servers: readonly string[]): void {

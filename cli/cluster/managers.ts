@@ -1,6 +1,6 @@
 /** How the managers of a cluster are, as one of them sees it. */
 import type { MembersAnswer } from '../../api-schemas/cluster-api.ts';
-import { clusterName, type Cluster } from '../../api-schemas/index.ts';
+import { clusterName, leaseNamespace, serverOfLease, type Cluster } from '../../api-schemas/index.ts';
 import type { Client } from '../../client/index.ts';
 import { isApiError, isNotFound } from '../../kit/errors.ts';
 import { CliError } from '../errors.ts';
@@ -28,18 +28,16 @@ export function managerStates({ managers, alive, etcd }: Seen): ReadonlyMap<stri
   return new Map(managers.map((name) => [name, stateOf(name)]));
 }
 
-const leasePrefix = 'server-';
-
 export async function seeManagers(client: Client, signal: AbortSignal): Promise<Seen> {
   const [cluster, leases, etcd] = await Promise.all([
     readCluster(client, signal),
-    client.list('Lease', { namespace: 'orc-system', signal }),
+    client.list('Lease', { namespace: leaseNamespace, signal }),
     readMembers(client),
   ]);
-  const names = leases.items.map(({ metadata }) => metadata.name);
+  const servers = leases.items.map(({ metadata }) => serverOfLease(metadata.name));
   return {
     managers: Object.keys(cluster?.status?.managers ?? {}).sort(),
-    alive: new Set(names.filter((n) => n.startsWith(leasePrefix)).map((n) => n.slice(leasePrefix.length))),
+    alive: new Set(servers.filter((server) => server !== undefined)),
     etcd,
   };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { leastPassphrase } from '../../api-schemas/cluster-api.ts';
 import { usageError } from '../errors.ts';
 import { note, type Io } from '../io.ts';
 
@@ -18,8 +19,11 @@ export async function readPassphrase(io: Io, file: string | undefined, confirm: 
 }
 
 function checked(passphrase: string): string {
-  if (passphrase.length >= 8) return passphrase;
-  throw usageError('the passphrase is too short', 'choose one of 8 characters or more');
+  if (passphrase.length >= leastPassphrase) return passphrase;
+  throw usageError(
+    'the passphrase is too short',
+    `choose one of ${String(leastPassphrase)} characters or more`,
+  );
 }
 
 function ask(io: Io, prompt: string): Promise<string> {

@@ -2,6 +2,7 @@
 import type { ServerStatus } from '../../api-schemas/cluster-api.ts';
 import {
   clusterName,
+  leaseNamespace,
   type Cluster,
   type ClusterManager,
   type KindName,
@@ -42,7 +43,7 @@ export async function gather(client: Client, clock: Clock): Promise<Report> {
   const [cluster, nodes, leases] = await Promise.all([
     atHand(client, 'Cluster', { name: clusterName }),
     listAtHand(client, 'Node'),
-    listAtHand(client, 'Lease', 'orc-system'),
+    listAtHand(client, 'Lease', leaseNamespace),
   ]);
   const known = Object.entries(cluster?.status?.managers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   const managers = await Promise.all(

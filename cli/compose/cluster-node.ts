@@ -15,7 +15,7 @@ import { CliError } from '../errors.ts';
 import { note } from '../io.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { writeClusterFile, type ClusterFile, type ManagerFile } from './cluster-file.ts';
-import { writeContext } from './context.ts';
+import { keepContext } from './context.ts';
 import { parseListen } from './flags.ts';
 import { forgetManager } from './forget-manager.ts';
 import { checkListen } from './listen.ts';
@@ -147,12 +147,7 @@ class ClusterNode {
     const options = { ...this.#flags, nodeName, listen, member, logger, signal, clock, onWait };
     const manager = await startManager(options);
     this.#manager = manager;
-    const context = await writeContext(io, manager);
-    manager.onRenewed(() => {
-      writeContext(io, manager).catch((error: unknown) =>
-        logger.warn({ err: messageOf(error) }, 'the context keeps the old certificate'),
-      );
-    });
+    const context = await keepContext(io, manager, logger);
     this.#agent?.describeAgain();
     note(io, `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`);
     const more = this.#hint?.(manager);

@@ -1,4 +1,6 @@
 import { configPath, mergeContext } from '../../client/index.ts';
+import { messageOf } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
 import { note, type Io } from '../io.ts';
 import type { Manager } from './manager.ts';
 
@@ -21,4 +23,14 @@ export async function writeContext(
     );
   }
   return `context "${name}" in ${path}`;
+}
+
+/** The same, and again after each renewal: the context has the admin's certificate. */
+export async function keepContext(io: Io, manager: Manager, logger: Logger): Promise<string> {
+  manager.onRenewed(() => {
+    writeContext(io, manager).catch((error: unknown) =>
+      logger.warn({ err: messageOf(error) }, 'the context keeps the old certificate'),
+    );
+  });
+  return writeContext(io, manager);
 }

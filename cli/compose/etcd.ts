@@ -8,7 +8,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { CliError } from '../errors.ts';
 import { formatAddress, parseAddress, urlOf } from './advertise.ts';
 import type { ManagerFile } from './cluster-file.ts';
-import type { ManagerOptions } from './manager-options.ts';
+import type { ManagerOptions, MemberPart } from './manager-options.ts';
 import { addMember, promoteMember, type AskOptions } from './member.ts';
 import { patiently } from './patience.ts';
 
@@ -64,7 +64,7 @@ export async function openEtcd(
       trouble: () => undefined,
     };
   const { dataDir, member, signal } = options;
-  const joined = member === undefined ? undefined : await joinMembers(options, pki);
+  const joined = member === undefined ? undefined : await joinMembers(options, member, pki);
   const etcd = await store.superviseEtcd({
     dataDir: join(dataDir, 'etcd'),
     logger: options.logger.child({ part: 'etcd' }),
@@ -102,9 +102,8 @@ interface Joined {
 }
 
 /** Has this machine added where it is to join, and says how its etcd starts. */
-async function joinMembers(options: ManagerOptions, pki: Pki): Promise<Joined> {
-  const { member, nodeName, logger, signal, clock = systemClock } = options;
-  if (member === undefined) throw new Error('no member');
+async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki): Promise<Joined> {
+  const { nodeName, logger, signal, clock = systemClock } = options;
   const { file } = member;
   const { host, port } = parseAddress(file.advertise);
   const peerUrl = peerUrlsOf(file);

@@ -1,5 +1,5 @@
 /** How a manager's etcd leaves the cluster: another manager removes it, and it runs for as long as its vote counts. */
-import { clusterName } from '../../api-schemas/index.ts';
+import { clusterName, leaseNamespace, serverLease } from '../../api-schemas/index.ts';
 import { Client, isConnectionError } from '../../client/index.ts';
 import { systemClock, sleep } from '../../kit/clock.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
@@ -147,10 +147,10 @@ export async function whyNotRetire(
   { connection, cache }: Pick<Store, 'connection' | 'cache'>,
   nodeName: string,
 ): Promise<string | undefined> {
-  const { listMembers, leaseNamespace } = await import('../../store/index.ts');
+  const { listMembers } = await import('../../store/index.ts');
   const voters = (await listMembers(connection)).filter(({ isLearner }) => !isLearner);
   const isAlive = (name: string): boolean =>
-    cache.get('Lease', leaseNamespace, `server-${name}`) !== undefined;
+    cache.get('Lease', leaseNamespace, serverLease(name)) !== undefined;
   return whyNotSpared(
     nodeName,
     voters.map(({ name }) => ({ name, isAlive: isAlive(name) })),

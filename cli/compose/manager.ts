@@ -3,6 +3,7 @@
  * and the controllers. The composition root: opens the doors of `store`, `server` and `controllers`.
  */
 import { createPublicKey } from 'node:crypto';
+import { serverLease } from '../../api-schemas/index.ts';
 import { systemClock, timestamp } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Pki } from '../../server/pki/index.ts';
@@ -68,7 +69,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const storeParts = closers.length;
     const serverName = nodeName;
     const ttl = options.member === undefined ? {} : { ttlSeconds: memberTtlSeconds };
-    const lease = opened.holdLease(`server-${serverName}`, { identity: serverName, ...ttl });
+    const lease = opened.holdLease(serverLease(serverName), { identity: serverName, ...ttl });
     closers.push(() => lease.close());
     await lease.ready();
     const { registry } = opened;

@@ -3,10 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expiredText, renewCertificate } from '../../client/index.ts';
+import { renewalOf } from '../../kit/certificate.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { writeDurably } from '../../kit/files.ts';
 import type { Logger } from '../../kit/log.ts';
+import { shuffled } from '../../kit/shuffle.ts';
 import { CliError } from '../errors.ts';
 
 /** PEM texts. */
@@ -105,11 +107,8 @@ async function renewed(options: NodeTlsOptions, current: NodeTls): Promise<NodeT
     logger.info('the certificate of this node was renewed by another process');
     return there;
   }
-  const shuffled = servers()
-    .map((server) => ({ server, at: random() }))
-    .sort((a, b) => a.at - b.at);
   const failures: string[] = [];
-  for (const { server } of shuffled) {
+  for (const server of shuffled(servers(), random)) {
     try {
       const { ca, certificate: cert } = await renew(server, there, nodeName);
       const file = (name: string): string => join(dataDir, 'pki', name);
@@ -130,8 +129,4 @@ async function renewed(options: NodeTlsOptions, current: NodeTls): Promise<NodeT
 
 const endOf = (cert: string): Date => new Date(new X509Certificate(cert).validTo);
 
-/** Two thirds of the way from the certificate's start to its end. */
-function renewAtOf(pem: string): number {
-  const { validFrom, validTo } = new X509Certificate(pem);
-  return Date.parse(validFrom) + ((Date.parse(validTo) - Date.parse(validFrom)) * 2) / 3;
-}
+const renewAtOf = (pem: string): number => renewalOf(new X509Certificate(pem));

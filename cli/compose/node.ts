@@ -1,11 +1,10 @@
 /** Runs this machine where it is no node of a cluster of several: alone; or a server, or an agent, by itself. */
 import { expiredText } from '../../client/index.ts';
-import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { note } from '../io.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { writeClusterFile } from './cluster-file.ts';
-import { writeContext } from './context.ts';
+import { keepContext } from './context.ts';
 import type { Listen } from './flags.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
@@ -34,12 +33,7 @@ export async function runManager(
   const onWait = (message: string): void => note(io, message);
   const manager = await startManager({ ...flags, ...member, logger, signal, clock, onWait });
   try {
-    const context = await writeContext(io, manager);
-    manager.onRenewed(() => {
-      writeContext(io, manager).catch((error: unknown) =>
-        logger.warn({ err: messageOf(error) }, 'the context keeps the old certificate'),
-      );
-    });
+    const context = await keepContext(io, manager, logger);
     const worker = agent === undefined ? undefined : await startOwnAgent(manager, flags, agent, logger);
     note(
       io,

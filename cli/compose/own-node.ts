@@ -6,6 +6,7 @@ import { backoffMs } from '../../kit/backoff.ts';
 import { sleep, type Clock } from '../../kit/clock.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
+import { shuffled } from '../../kit/shuffle.ts';
 import type { NodeTls } from './node-tls.ts';
 
 export interface OwnNodeOptions {
@@ -115,9 +116,3 @@ async function post({ servers, tls }: OwnNodeOptions, path: string, body: object
     client.close();
   }
 }
-
-const shuffled = (servers: readonly string[]): readonly string[] =>
-  servers
-    .map((server) => ({ server, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ server }) => server);

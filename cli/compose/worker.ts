@@ -1,7 +1,7 @@
 /** A worker: the agent with its runtime and its session. The composition root of the agent's side. */
-import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { AgentOptions } from '../../agent/index.ts';
+import { digestOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { version } from '../version.ts';
@@ -32,10 +32,8 @@ export interface Worker {
 }
 
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const [agent, { connectSession, startSignOfLife }] = await Promise.all([
-    import('../../agent/index.ts'),
-    import('../../agent/session/index.ts'),
-  ]);
+  const agent = await import('../../agent/index.ts');
+  const { connectSession, startSignOfLife } = await import('../../agent/session/index.ts');
   const { nodeName } = options;
   const owner = { cluster: clusterOf(options.tls().ca), nodeName };
   const clock = systemClock;
@@ -71,5 +69,4 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
 }
 
 /** The cluster's identity on an engine: a digest of its CA. */
-export const clusterOf = (ca: string): string =>
-  new X509Certificate(ca).fingerprint256.replaceAll(':', '').slice(0, 16).toLowerCase();
+export const clusterOf = (ca: string): string => digestOf(ca).slice(0, 16);

@@ -3,14 +3,17 @@
  * gives no task to a node that is not Ready, `replicas` replaces tasks of a Lost one, `endpoints` leaves them out.
  */
 import { isNotFound } from '../../kit/errors.ts';
-import { clusterName, type Node, type NodeStatus } from '../../api-schemas/index.ts';
+import {
+  clusterName,
+  leaseNamespace,
+  serverLease,
+  type Node,
+  type NodeStatus,
+} from '../../api-schemas/index.ts';
 import type { Cache, Change } from '../../store/types.ts';
 import type { Controller } from '../runtime/controller.ts';
 import { findCondition } from '../runtime/conditions.ts';
 import { plan, type Fleet } from './plan.ts';
-
-/** Namespace and name of the Lease that a server holds while it lives. */
-const serverLease = (server: string): readonly [string, string] => ['orc-system', `server-${server}`];
 
 export const nodesController: Controller = {
   name: 'nodes',
@@ -21,7 +24,8 @@ export const nodesController: Controller = {
     if (node === undefined) return;
     const nowMs = clock.now();
     const server = node.status?.session?.server ?? '';
-    const isServerAlive = server !== '' && cache.get('Lease', ...serverLease(server)) !== undefined;
+    const isServerAlive =
+      server !== '' && cache.get('Lease', leaseNamespace, serverLease(server)) !== undefined;
     const { conditions, events, wakeAtMs } = plan({
       node,
       isServerAlive,
@@ -63,9 +67,10 @@ const isOut = ({ status }: Node): boolean =>
 
 function keysOf({ object, type }: Change, cache: Cache): Iterable<string> {
   if (object.kind === 'Node') return [object.metadata.name];
-  if (object.kind !== 'Lease' || type === 'MODIFIED' || object.metadata.namespace !== 'orc-system') return [];
+  if (object.kind !== 'Lease' || type === 'MODIFIED' || object.metadata.namespace !== leaseNamespace)
+    return [];
   return cache
     .list('Node')
-    .filter((node) => serverLease(node.status?.session?.server ?? '')[1] === object.metadata.name)
+    .filter((node) => serverLease(node.status?.session?.server ?? '') === object.metadata.name)
     .map((node) => node.metadata.name);
 }

@@ -1,3 +1,4 @@
+import { leastPassphrase } from '../../api-schemas/cluster-api.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { seal } from '../../kit/sealed.ts';
 import { backup, type MemberCalls } from '../../store/index.ts';
@@ -15,9 +16,6 @@ export interface BackupHead {
   /** PEM texts. */
   readonly ca: { readonly cert: string; readonly key: string };
 }
-
-/** A passphrase that a person can be asked for; what is shorter is guessed. */
-const leastPassphrase = 8;
 
 /**
  * `POST backup`: the CA with its key and all of the store, sealed under the passphrase of the request. Made while the

@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { ClusterManager } from '../../api-schemas/index.ts';
 import type { JoinRequest, NodeRole, Proof } from '../../api-schemas/join.ts';
+import { digestOf } from '../../kit/certificate.ts';
 import { timestamp } from '../../kit/clock.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { listMembers } from '../../store/index.ts';
@@ -14,13 +15,13 @@ import { join, renew, type Refuse } from './join.ts';
 import { serverStatus } from './status.ts';
 import { noteRole, promote, roleNoteOf } from './roles.ts';
 import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
-import { digestOf, tokenOf } from './token.ts';
+import { tokenOf } from './token.ts';
 import { memberRoutes } from './members.ts';
 import { text } from './input.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
 export type { BackupHead } from './backup.ts';
-export { digestOf, tokenOf, type Ca } from './token.ts';
+export { tokenOf, type Ca } from './token.ts';
 export type { ClusterCall, ClusterOptions } from './types.ts';
 
 export interface Cluster {

@@ -1,4 +1,5 @@
 /** etcd's members over the API: for managers that join and leave, and for admins. */
+import type { MembersAnswer } from '../../api-schemas/cluster-api.ts';
 import { ApiError } from '../../kit/errors.ts';
 import {
   addLearner,
@@ -13,6 +14,12 @@ import { text } from './input.ts';
 import { writeManager } from './object.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
+/** All members as ours knows them, and how ours is; works without a quorum. */
+export async function membersOf(etcd: MemberCalls): Promise<MembersAnswer> {
+  const [members, own] = await Promise.all([listMembers(etcd), memberStatus(etcd)]);
+  return { members, own };
+}
+
 type Route = (call: Pick<ClusterCall, 'body'>) => Promise<unknown>;
 
 export function memberRoutes(options: ClusterOptions): Readonly<Record<string, Route>> {
@@ -22,7 +29,7 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
     throw new ApiError(409, 'the state of this cluster is in an etcd of yours: its members are not orc’s');
   };
   return {
-    'GET members': async () => ({ members: await listMembers(etcd()), own: await memberStatus(etcd()) }),
+    'GET members': () => membersOf(etcd()),
 
     /** Adds a member, or finds it; 503 for what passes by itself. */
     'POST members': async ({ body }) => {

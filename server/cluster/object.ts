@@ -1,6 +1,5 @@
 /** The object `Cluster/orc`, and what the Node objects say of keys. */
 import { clusterName, type Cluster, type ClusterManager, type Node } from '../../api-schemas/index.ts';
-
 import type { NodeRole } from '../../api-schemas/join.ts';
 import { ApiError, isAlreadyExists, isNotFound } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';

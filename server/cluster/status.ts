@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { ServerStatus } from '../../api-schemas/cluster-api.ts';
+import { digestOf } from '../../kit/certificate.ts';
 import { sleep, timestamp } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
-import { listMembers, memberStatus } from '../../store/index.ts';
-import { digestOf } from './token.ts';
+import { membersOf } from './members.ts';
 import type { ClusterOptions } from './types.ts';
 
 /** Who asks for the state of a cluster in trouble does not want to wait for what does not come. */
@@ -31,8 +31,7 @@ export async function serverStatus(options: ClusterOptions): Promise<ServerStatu
 async function etcdOf({ etcd }: ClusterOptions): Promise<Pick<ServerStatus, 'etcd' | 'etcdProblem'>> {
   if (etcd === undefined) return {};
   try {
-    const [members, own] = await Promise.all([listMembers(etcd), memberStatus(etcd)]);
-    return { etcd: { members, own } };
+    return { etcd: await membersOf(etcd) };
   } catch (error) {
     return { etcdProblem: messageOf(error) };
   }

@@ -1,10 +1,11 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { parseToken, proofText } from '../../api-schemas/join.ts';
+import { digestOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { generateKey, selfSign } from '../pki/index.ts';
 import { Challenges } from './challenges.ts';
-import { checkToken, digestOf, tokenOf, type Ca } from './token.ts';
+import { checkToken, tokenOf, type Ca } from './token.ts';
 
 let ca: Ca;
 let other: Ca;

@@ -1,15 +1,13 @@
-import { createPrivateKey, hkdfSync, timingSafeEqual, X509Certificate } from 'node:crypto';
+import { createPrivateKey, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { formatToken, parseToken, type NodeRole } from '../../api-schemas/join.ts';
+
+import { digestOf } from '../../kit/certificate.ts';
 
 /** PEM texts of the cluster's CA. */
 export interface Ca {
   readonly cert: string;
   readonly key: string;
 }
-
-/** SHA-256 of the certificate (DER), hex: what a token pins. */
-export const digestOf = (cert: string): string =>
-  new X509Certificate(cert).fingerprint256.replaceAll(':', '').toLowerCase();
 
 /**
  * The join token of a role. It follows from the CA's key, so every manager gives the same one and it is stored

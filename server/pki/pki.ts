@@ -2,6 +2,7 @@ import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { renewalOf } from '../../kit/certificate.ts';
 import { systemClock, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
@@ -87,12 +88,6 @@ const credentials = (dir: string, name: string, { cert, key }: KeyedCertificate)
 
 const belongs = (certificate: X509Certificate, key: string): boolean =>
   certificate.checkPrivateKey(createPrivateKey(key));
-
-/** Two thirds of the way from the certificate's start to its end. */
-function renewalOf(certificate: X509Certificate): number {
-  const from = Date.parse(certificate.validFrom);
-  return from + ((Date.parse(certificate.validTo) - from) * 2) / 3;
-}
 
 async function ensureCa(dir: string, clock: Clock): Promise<Credentials> {
   const { cert, key } = await readPair(dir, 'ca');

@@ -1,10 +1,10 @@
 /** The servers of the cluster, as the store knows them. */
-import { clusterName } from '../../api-schemas/index.ts';
+import { clusterName, leaseNamespace, serverLease } from '../../api-schemas/index.ts';
 import type { Cache } from '../../store/types.ts';
 
 /** A server holds its Lease while it lives. */
 export const isServerAlive = (cache: Cache, name: string): boolean =>
-  cache.get('Lease', 'orc-system', `server-${name}`) !== undefined;
+  cache.get('Lease', leaseNamespace, serverLease(name)) !== undefined;
 
 /** Where the API of a server is; undefined when it is none of the managers. */
 export const urlOfServer = (cache: Cache, name: string): string | undefined =>
