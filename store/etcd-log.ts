@@ -2,17 +2,21 @@ import { closeSync, copyFileSync, fstatSync, openSync, readSync, statSync, trunc
 
 /** The last `count` lines of etcd's log, its JSON made readable. Empty when there is none. */
 export function lastLines(file: string, count: number): readonly string[] {
-  return endOf(file).split('\n').filter(Boolean).slice(-count).map(readable);
+  return endOf(file, 32 * 1024)
+    .split('\n')
+    .filter(Boolean)
+    .slice(-count)
+    .map(readable);
 }
 
-/** The log's last 32 KiB, but nothing before `from`. */
-function endOf(file: string, from = 0): string {
+/** The log's end, of at most `maxBytes`, but nothing before `from`. */
+function endOf(file: string, maxBytes: number, from = 0): string {
   try {
     const fd = openSync(file, 'r');
     try {
       const { size } = fstatSync(fd);
       // It was cut in between.
-      const start = Math.max(from > size ? 0 : from, size - 32 * 1024);
+      const start = Math.max(from > size ? 0 : from, size - maxBytes);
       const buffer = Buffer.alloc(size - start);
       readSync(fd, buffer, 0, buffer.length, start);
       return buffer.toString();
@@ -33,9 +37,17 @@ export function sizeOfLog(file: string): number {
   }
 }
 
-/** True when etcd has said, since the log had the size `from`, that the others removed it from their cluster. */
-export const wasRemoved = (file: string, from: number): boolean =>
-  endOf(file, from).includes('the member has been permanently removed from the cluster');
+/**
+ * True when etcd has said, since the log had the size `from`, that the others removed it from their cluster. All of
+ * it is read: at its end etcd writes as much as it likes about each of its peers.
+ */
+export function wasRemoved(file: string, from: number): boolean {
+  const log = endOf(file, Infinity, from);
+  return (
+    log.includes('the member has been permanently removed from the cluster') ||
+    /"removed member".*"local-member-id":"(\w+)","removed-remote-peer-id":"\1"/.test(log)
+  );
+}
 
 /** What etcd says it died of, in its last lines: the last that is fatal. Undefined when it was killed from outside. */
 export const causeOf = (lines: readonly string[]): string | undefined =>
