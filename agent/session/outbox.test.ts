@@ -36,6 +36,21 @@ describe('the outbox', () => {
     expect(states(frames)).toEqual(['a:Accepted', 'a:Running,b:Accepted']);
   });
 
+  test('does not wait for a clock that was set back', async () => {
+    const time = new FakeClock();
+    let offsetMs = 600_000;
+    const outbox = new Outbox({ now: () => time.now() + offsetMs, after: (ms, fn) => time.after(ms, fn) });
+    const frames: Report[] = [];
+    outbox.open((frame) => frames.push(frame));
+    outbox.report(report('a', 'Accepted'));
+    await settle();
+    offsetMs = 0;
+    outbox.report(report('a', 'Running'));
+    await settle();
+    time.advance(5);
+    expect(states(frames)).toEqual(['a:Accepted', 'a:Running']);
+  });
+
   test('begins a new session with the latest report of every task', async () => {
     const outbox = new Outbox(new FakeClock());
     outbox.report(report('a', 'Accepted'));

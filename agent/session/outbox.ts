@@ -67,7 +67,8 @@ export class Outbox {
       this.#scheduled = false;
       this.#flush();
     };
-    const wait = this.#sentAt + quietMs - this.#clock.now();
+    // The clock may have been set back since.
+    const wait = Math.min(quietMs, this.#sentAt + quietMs - this.#clock.now());
     if (wait > 0) this.#clock.after(wait, run);
     else queueMicrotask(run);
   }

@@ -61,14 +61,24 @@ describe('a task that is to run', () => {
     expect(plan(view('Accepted', 'missing', { hasRevision: false }))).toEqual({ kind: 'wait' });
   });
 
-  test('waits in Ready until it is wanted, and until its time has come', () => {
+  test('waits in Ready until it is wanted', () => {
     const made = container({ status: 'created' });
     expect(plan(view('Ready', made, { task: task({ desiredState: 'Ready' }) }))).toEqual({ kind: 'wait' });
+  });
+
+  test('is made when its time has come, and not later because a clock is another', () => {
     const notBefore = '2030-01-01T00:00:05Z';
-    const step = plan(view('Ready', made, { task: task({ notBefore }) }));
-    expect(step).toEqual({ kind: 'wait', until: now + 5_000 });
     const early = view('Accepted', 'missing', { task: task({ notBefore }) });
     expect(plan(early)).toEqual({ kind: 'wait', until: now + 5_000 });
+    const minutes = 60_000;
+    for (const ahead of [-10 * minutes, 10 * minutes]) {
+      const at = (ms: number): string => new Date(now + ahead + ms).toISOString();
+      const pause = task({ notBefore: at(8_000) });
+      const made = { ...pause, metadata: { ...pause.metadata, creationTimestamp: at(0) } };
+      const record = { status: { state: 'Accepted' as const, since: new Date(now - 1_000).toISOString() } };
+      const step = plan(view('Accepted', 'missing', { task: made, record }));
+      expect(step).toEqual({ kind: 'wait', until: now + 7_000 });
+    }
   });
 
   test('waits for its next try after an image could not be pulled', () => {

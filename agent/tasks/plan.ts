@@ -115,17 +115,15 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
   if (!hasRevision) return wait;
   if (task.spec.nodeName === undefined) return wait;
   // Not even made before: what its predecessor failed at may be the making, and that is what the pause is for.
-  const start = notBeforeOf(task);
+  const start = startOf(task, record);
   if (start > now) return { kind: 'wait', until: start };
   if (isBefore(record.status.state, 'Preparing')) return advance(record, 'Preparing');
   return { kind: 'prepare' };
 }
 
-function launch({ record, now }: TaskView, task: Task, container: ContainerState): Step {
+function launch({ record }: TaskView, task: Task, container: ContainerState): Step {
   if (isBefore(record.status.state, 'Ready')) return advance(record, 'Ready', { containerID: container.id });
   if (task.spec.desiredState !== 'Running') return wait;
-  const start = notBeforeOf(task);
-  if (start > now) return { kind: 'wait', until: start };
   if (isBefore(record.status.state, 'Starting'))
     return advance(record, 'Starting', { containerID: container.id });
   return { kind: 'start' };
@@ -149,8 +147,20 @@ function unhealthy({ healthMessage }: ContainerState): string {
   return `the health check failed${healthMessage === undefined ? '' : `: ${healthMessage}`}`;
 }
 
-const notBeforeOf = ({ spec }: Task): number =>
-  spec.notBefore === undefined ? 0 : Date.parse(spec.notBefore);
+/** Clocks that are no further apart than a task takes to come here count as one. */
+const sameClockMs = 5_000;
+
+/**
+ * When it may be made, by this node's clock. What the server says is by its own clock: when that is another time
+ * than ours, the pause that it meant counts from when the task came here.
+ */
+function startOf({ spec, metadata }: Task, { status }: TaskRecord): number {
+  if (spec.notBefore === undefined) return 0;
+  const [start, madeAt] = [Date.parse(spec.notBefore), Date.parse(metadata.creationTimestamp ?? '')];
+  const cameAt = Date.parse(status.since ?? '');
+  const isSameClock = !(Math.abs(cameAt - madeAt) > sameClockMs); // or it is not known
+  return isSameClock ? start : cameAt + Math.max(0, start - madeAt);
+}
 
 const report = (status: TaskStatus): Step => ({ kind: 'report', status });
 

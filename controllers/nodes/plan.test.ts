@@ -71,10 +71,19 @@ describe('the nodes plan', () => {
     });
   });
 
+  test.each([600, -600])('a server whose clock is %i s ahead makes nothing lost sooner or later', (ahead) => {
+    const node = follow(aNode('n'));
+    node.at(0);
+    node.set({ session: { server: '', id: '', since: at(ahead + 3), lastSeen: at(ahead) } });
+    expect(node.at(3)).toMatchObject({ ready: 'Unknown HeartbeatLost', lost: 'False InReach', wakeInS: 2 });
+    expect(node.at(4.9).lost).toBe('False InReach');
+    expect(node.at(5).lost).toBe('True HeartbeatLost');
+  });
+
   test('counts from the last sign of life: 3 s until it is not ready, 5 s until it is given up', () => {
     const node = follow(aNode('n'));
     node.at(0);
-    node.set({ session: { server: '', id: '', since: '', lastSeen: at(0.5) } });
+    node.set({ session: { server: '', id: '', since: at(1), lastSeen: at(0.5) } });
     expect(node.at(1)).toMatchObject({ ready: 'True AgentReady', wakeInS: 2.5, events: [] });
     expect(node.at(3.5)).toMatchObject({
       ready: 'Unknown HeartbeatLost',

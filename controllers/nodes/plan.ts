@@ -81,12 +81,17 @@ const wasDisconnected = (old: readonly Condition[] | undefined): boolean =>
 const same = (a: readonly Condition[] | undefined, b: readonly Condition[]): boolean =>
   a?.length === b.length && a.every((condition, i) => condition === b[i]);
 
-/** When the node was last heard of: as was found out before, as its server said, or when that was last alive. */
+/**
+ * When the node was last heard of, by our clock: as was found out before, as its server said, or when that was last
+ * alive. Its server has another clock: of what it says only how long the node had been silent counts, and that it
+ * was just now that it said so.
+ */
 function lastSeen({ node, nowMs, timing }: Observed, server: string): number {
   const before = findCondition(node.status?.conditions, 'Connected');
   if (before?.status === 'False') return Date.parse(before.lastTransitionTime);
-  const said = Date.parse(node.status?.session?.lastSeen ?? '');
-  if (!Number.isNaN(said)) return Math.min(said, nowMs);
+  const { lastSeen = '', since = '' } = node.status?.session ?? {};
+  const silentMs = Date.parse(since) - Date.parse(lastSeen);
+  if (!Number.isNaN(silentMs)) return nowMs - Math.max(0, silentMs);
   return server === '' ? nowMs : nowMs - timing.serverLeaseMs;
 }
 

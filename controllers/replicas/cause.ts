@@ -56,8 +56,9 @@ function endOf(task: Task): string {
 function restartOf(failed: Task, next: Task): string {
   const { status } = failed;
   const count = next.spec.restarts ?? 0;
-  const wait = Date.parse(next.spec.notBefore ?? '') - Date.parse(status?.finishedAt ?? status?.since ?? '');
-  const when = Number.isNaN(wait) ? 'now' : `in ${formatDuration(wait)}`;
+  const wait = Date.parse(next.spec.notBefore ?? '') - Date.parse(next.metadata.creationTimestamp ?? '');
+  // It was made a little after that was decided: tenths of a second are as it was meant.
+  const when = Number.isNaN(wait) ? 'now' : `in ${formatDuration(Math.ceil(wait / 100) * 100)}`;
   // A task that was stopped for another reason has an exit code, too; it is not why.
   const isExit = status?.exitCode !== undefined && (status.reason ?? 'NonZeroExit') === 'NonZeroExit';
   const how = isExit ? `exited ${status.exitCode}` : `ended (${status?.reason ?? stateOf(failed)})`;

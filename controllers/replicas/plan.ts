@@ -167,7 +167,7 @@ class Planner {
     const next = afterEnd(slot.latest, this.#policy);
     switch (next.kind) {
       case 'restart':
-        this.#create(revision, slot.key, next.restarts, next.notBefore);
+        this.#create(revision, slot.key, next.restarts, next.delayMs);
         return;
       case 'done':
       case 'gaveUp':
@@ -286,7 +286,7 @@ class Planner {
     this.#claimed.set(key, (this.#claimed.get(key) ?? 0) + 1);
   }
 
-  #create(revision: Revision, slot: string, restarts: number, notBefore?: string): void {
+  #create(revision: Revision, slot: string, restarts: number, delayMs = 0): void {
     if (this.#policy.singleton && this.#mayRunYet()) return;
     const before = this.#newest.get(slot);
     const run = (this.#runs.get(slot) ?? (before === undefined ? 0 : runOf(before))) + 1;
@@ -302,7 +302,7 @@ class Planner {
       stopOnClientAfter: this.#policy.disconnect.stopOnClientAfter,
       restartCondition: this.#policy.restart.condition,
       now: this.#in.now,
-      ...(notBefore === undefined ? {} : { notBefore }),
+      ...(delayMs === 0 ? {} : { notBefore: new Date(Date.parse(this.#in.now) + delayMs).toISOString() }),
     });
     this.#steps.push({ kind: 'CreateTask', task });
   }

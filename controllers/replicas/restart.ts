@@ -4,13 +4,8 @@ import type { Policy } from '../runtime/policy.ts';
 import { stateOf } from '../runtime/tasks.ts';
 
 export type Verdict =
-  /** `notBefore` is absent when it may start at once. */
-  | {
-      readonly kind: 'restart';
-      readonly restarts: number;
-      readonly notBefore?: string;
-      readonly delayMs: number;
-    }
+  /** `delayMs`: how long the next one has to wait, 0 when it may start at once. */
+  | { readonly kind: 'restart'; readonly restarts: number; readonly delayMs: number }
   /** The policy wants no further task in the slot. */
   | { readonly kind: 'done' }
   | { readonly kind: 'gaveUp'; readonly restarts: number };
@@ -39,9 +34,7 @@ export function afterEnd(task: Task, { restart }: Pick<Policy, 'restart'>): Verd
     return { kind: 'gaveUp', restarts: restarts - 1 };
 
   const delayMs = backoffMs(restarts - 1, { baseMs: restart.delayMs, maxMs: restart.maxDelayMs });
-  const endedAt = Date.parse(task.status?.finishedAt ?? task.status?.since ?? '');
-  if (delayMs === 0 || Number.isNaN(endedAt)) return { kind: 'restart', restarts, delayMs: 0 };
-  return { kind: 'restart', restarts, delayMs, notBefore: new Date(endedAt + delayMs).toISOString() };
+  return { kind: 'restart', restarts, delayMs };
 }
 
 function ranMs({ status }: Task): number {

@@ -60,6 +60,25 @@ describe('the work queue', () => {
     expect(started).toHaveLength(2);
   });
 
+  test('lets a key cool down no longer than was said, also when the clock is set back', async () => {
+    const time = new FakeClock();
+    let offsetMs = 600_000;
+    const clock = {
+      now: () => time.now() + offsetMs,
+      after: (ms: number, fn: () => void) => time.after(ms, fn),
+    };
+    const { queue, started, turn, end } = harness({ clock });
+    queue.add('a');
+    await turn();
+    await end({ cooldownMs: 100 });
+    offsetMs = 0;
+    queue.add('a');
+    time.advance(100);
+    await turn();
+    expect(started).toEqual(['a', 'a']);
+    await end();
+  });
+
   test('runs different keys at once, but no more than allowed', async () => {
     const { queue, started, turn, end } = harness();
     for (const key of ['a', 'b', 'c']) queue.add(key);

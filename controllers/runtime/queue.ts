@@ -33,8 +33,8 @@ export class Workqueue {
   readonly #dirty = new Set<Key>();
   readonly #failures = new Map<Key, number>();
   readonly #timers = new Map<Key, { at: number; cancel: () => void }>();
-  /** Key to the time before which it is not passed again. */
-  readonly #cooling = new Map<Key, number>();
+  /** Key to the time before which it is not passed again, and how long that was from when it was said. */
+  readonly #cooling = new Map<Key, { readonly until: number; readonly ms: number }>();
   #idle: (() => void)[] = [];
   #deferred = false;
   #closed = false;
@@ -90,11 +90,12 @@ export class Workqueue {
   }
 
   #cooldownLeft(key: Key): number {
-    const until = this.#cooling.get(key);
-    if (until === undefined) return 0;
-    const left = until - this.#options.clock.now();
-    if (left <= 0) this.#cooling.delete(key);
-    return left;
+    const cooling = this.#cooling.get(key);
+    if (cooling === undefined) return 0;
+    const left = cooling.until - this.#options.clock.now();
+    // More than was said: the clock was set back.
+    if (left <= 0 || left > cooling.ms) this.#cooling.delete(key);
+    return Math.min(left, cooling.ms);
   }
 
   #pumpSoon(): void {
@@ -137,7 +138,8 @@ export class Workqueue {
       return;
     }
     if (next.cooldownMs !== undefined && next.cooldownMs > 0) {
-      this.#cooling.set(key, this.#options.clock.now() + next.cooldownMs);
+      const ms = next.cooldownMs;
+      this.#cooling.set(key, { until: this.#options.clock.now() + ms, ms });
     }
     if (next.requeueAfterMs !== undefined) this.addAfter(key, next.requeueAfterMs);
     if (this.#dirty.delete(key)) this.add(key);

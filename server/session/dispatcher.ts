@@ -132,7 +132,8 @@ export class Dispatcher {
 
   #flush(session: NodeSession, now: number): void {
     if (this.#timers.has(session)) return;
-    const wait = session.flushedAt + quietMs - now;
+    // The clock may have been set back since.
+    const wait = Math.min(quietMs, session.flushedAt + quietMs - now);
     if (wait <= 0) return session.flush();
     const cancel = this.#clock.after(wait, () => {
       this.#timers.delete(session);
