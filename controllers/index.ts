@@ -14,6 +14,7 @@ import { rolloutController } from './rollout/index.ts';
 import { defaultTiming, type Controller, type Timing } from './runtime/controller.ts';
 import { ControllerLoop } from './runtime/loop.ts';
 import { newMetrics, type ControllerMetrics } from './runtime/metrics.ts';
+import { Sightings, type Since } from './runtime/sightings.ts';
 import { schedulerController } from './scheduler/index.ts';
 import { stackController } from './stack/index.ts';
 
@@ -63,10 +64,12 @@ export function startControllers(options: ControllersOptions): Controllers {
   const makers = all.filter((make) => only.includes(make().name));
   const metrics = Object.fromEntries(makers.map((make) => [make().name, newMetrics()]));
   const loops = new Set<ControllerLoop>();
+  const sightings = new Sightings();
   const abort = new AbortController();
 
   const subscription = store.registry.cache.watch(undefined, undefined, {
     onChanges: (changes) => {
+      for (const change of changes) sightings.onChange(change, clock.now());
       for (const loop of loops) for (const change of changes) loop.onChange(change);
     },
     onReset: () => {
@@ -74,7 +77,7 @@ export function startControllers(options: ControllersOptions): Controllers {
     },
   });
   const runs = makers.map((make) =>
-    runWhileLeading(make, { ...options, clock }, metrics, loops, abort.signal),
+    runWhileLeading(make, { ...options, clock, since: sightings.since }, metrics, loops, abort.signal),
   );
   return {
     metrics,
@@ -89,7 +92,7 @@ export function startControllers(options: ControllersOptions): Controllers {
 /** Campaigns, runs the controller until the leadership ends, and campaigns again. Resolves once stopped. */
 async function runWhileLeading(
   make: () => Controller,
-  options: ControllersOptions & { readonly clock: Clock },
+  options: ControllersOptions & { readonly clock: Clock; readonly since: Since },
   metrics: Readonly<Record<string, ControllerMetrics>>,
   loops: Set<ControllerLoop>,
   stop: AbortSignal,
@@ -120,6 +123,7 @@ async function lead(
   leadership: Awaited<ReturnType<Store['campaign']>>,
   options: ControllersOptions & {
     readonly clock: Clock;
+    readonly since: Since;
     readonly log: Logger;
     readonly metrics: ControllerMetrics;
     readonly loops: Set<ControllerLoop>;
@@ -138,6 +142,7 @@ async function lead(
     log,
     metrics,
     timing: { ...defaultTiming, ...options.timing },
+    since: options.since,
     storeSince: () => store.since(),
     onFenced: () => fenced.abort(),
   });

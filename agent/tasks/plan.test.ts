@@ -85,6 +85,8 @@ describe('a task that is to run', () => {
     const record = { status: { state: 'Preparing' as const }, retry: { failures: 1, at: now + 900 } };
     expect(plan(view('Preparing', 'missing', { record }))).toEqual({ kind: 'wait', until: now + 900 });
     expect(plan(view('Preparing', 'missing', { record, now: now + 900 }))).toEqual({ kind: 'prepare' });
+    const setBack = now - 600_000;
+    expect(plan(view('Preparing', 'missing', { record, now: setBack }))).toEqual({ kind: 'prepare' });
   });
 
   test('is Running only when its health check says so, and given up when it says no', () => {

@@ -2,7 +2,7 @@ import type { Task, TaskState, TaskStatus } from '../../api-schemas/index.ts';
 import type { ContainerState } from '../runtime/types.ts';
 import { afterEndAlone } from './alone.ts';
 import { finished, lost, running } from './outcome.ts';
-import { isBefore, isEnded, type TaskRecord } from './record.ts';
+import { isBefore, isEnded, pullRetry, type TaskRecord } from './record.ts';
 
 /** All that the next step depends on. */
 export interface TaskView {
@@ -110,7 +110,9 @@ function shutDown({ container, record }: TaskView): Step {
 
 function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
   if (isBefore(record.status.state, 'Accepted')) return advance(record, 'Accepted');
-  if (record.retry !== undefined && record.retry.at > now) return { kind: 'wait', until: record.retry.at };
+  const retryInMs = (record.retry?.at ?? now) - now;
+  // Further away than any pause: the clock was set back since, and the pause is over for all we know.
+  if (retryInMs > 0 && retryInMs <= pullRetry.maxMs) return { kind: 'wait', until: now + retryInMs };
   // A task comes with its revision; without one there is nothing to run yet.
   if (!hasRevision) return wait;
   if (task.spec.nodeName === undefined) return wait;

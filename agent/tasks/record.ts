@@ -17,6 +17,9 @@ export interface TaskRecord {
   readonly gone?: boolean;
 }
 
+/** The pauses between tries to pull an image. */
+export const pullRetry = { baseMs: 1_000, maxMs: 60_000 };
+
 const rank = (state: TaskState): number => taskStates.indexOf(state);
 
 export const isEnded = (state: TaskState): boolean => rank(state) >= rank('Complete');

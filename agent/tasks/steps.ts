@@ -8,7 +8,7 @@ import { see } from './entry.ts';
 import type { Limiter } from './limiter.ts';
 import { finished, fromExit } from './outcome.ts';
 import type { Step } from './plan.ts';
-import type { TaskRecord } from './record.ts';
+import { pullRetry, type TaskRecord } from './record.ts';
 
 /** The networks of stacks, as tasks need them. */
 export interface TaskNetworks {
@@ -37,7 +37,6 @@ export interface StepDeps {
 
 /** Docker's own default. */
 const defaultGrace = '10s';
-const pullRetry = { baseMs: 1_000, maxMs: 60_000 };
 
 /** Does one step of a task. Throws only EngineUnavailable and what is a bug. */
 export async function execute(

@@ -40,12 +40,12 @@ export function endpointsController(): Controller {
     },
     async reconcile(key, context) {
       const nowMs = context.clock.now();
-      const seen = observe(context.cache, key, nowMs);
+      const seen = observe(context.cache, key, nowMs, context.since);
       if (seen === undefined) return;
       if (seen.isBlocked)
         throw new Waiting('EndpointsExists', 200, 'the old Endpoints object is being deleted');
       const work = async (): Promise<void> => {
-        const current = observe(context.cache, key, nowMs);
+        const current = observe(context.cache, key, nowMs, context.since);
         if (current !== undefined && !current.isBlocked) await pass(current, context);
       };
       if ((seen.service.spec.ports ?? []).length > 0) await inTurn(work);

@@ -9,6 +9,7 @@ import type { Cache } from '../../store/types.ts';
 import { isOrphan } from '../runtime/adopt.ts';
 import { isDeleting, isOwnedBy, keyOf, splitKey } from '../runtime/names.ts';
 import { observeService } from '../runtime/observe-service.ts';
+import type { Since } from '../runtime/sightings.ts';
 import type { Holder, Observed } from './plan.ts';
 
 export interface Seen extends Omit<Observed, 'holders'> {
@@ -18,8 +19,8 @@ export interface Seen extends Omit<Observed, 'holders'> {
 }
 
 /** Reads what one pass needs, but for the ports of others; undefined when the service is gone or going. */
-export function observe(cache: Cache, key: string, nowMs: number): Seen | undefined {
-  const view = observeService(cache, key, nowMs);
+export function observe(cache: Cache, key: string, nowMs: number, since: Since): Seen | undefined {
+  const view = observeService(cache, key, nowMs, since);
   if (view === undefined) return undefined;
   const { namespace, name } = splitKey(key);
   const { service, tasks, nodes, wakeAtMs } = view;

@@ -13,13 +13,14 @@ import {
 import type { Cache, Change } from '../../store/types.ts';
 import type { Controller } from '../runtime/controller.ts';
 import { findCondition } from '../runtime/conditions.ts';
+import type { Since } from '../runtime/sightings.ts';
 import { plan, type Fleet } from './plan.ts';
 
 export const nodesController: Controller = {
   name: 'nodes',
   keys: (cache) => cache.list('Node').map((node) => node.metadata.name),
   keysOf,
-  async reconcile(key, { cache, registry, clock, record, timing, storeSince }) {
+  async reconcile(key, { cache, registry, clock, record, timing, since, storeSince }) {
     const node = cache.get('Node', '', key);
     if (node === undefined) return;
     const nowMs = clock.now();
@@ -32,8 +33,9 @@ export const nodesController: Controller = {
       nowMs,
       watchingSinceMs: storeSince(),
       timing,
+      since,
       ...restoredAt(cache),
-      fleet: () => fleetOf(cache),
+      fleet: () => fleetOf(cache, since),
     });
     if (conditions !== node.status?.conditions) {
       try {
@@ -53,12 +55,12 @@ function restoredAt(cache: Cache): { restoredAtMs?: number } {
   return Number.isNaN(at) ? {} : { restoredAtMs: at };
 }
 
-function fleetOf(cache: Cache): Fleet {
+function fleetOf(cache: Cache, since: Since): Fleet {
   const nodes = cache.list('Node');
-  const lostAt = nodes
-    .map(({ status }) => findCondition(status?.conditions, 'Lost'))
-    .filter((lost) => lost?.status === 'True')
-    .map((lost) => Date.parse(lost?.lastTransitionTime ?? ''));
+  const lostAt = nodes.flatMap((node) => {
+    const lost = findCondition(node.status?.conditions, 'Lost');
+    return lost?.status === 'True' ? [since(node, lost)] : [];
+  });
   return { total: nodes.length, out: nodes.filter(isOut).length, lastLostAtMs: Math.max(0, ...lostAt) };
 }
 

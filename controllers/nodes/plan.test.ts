@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Node } from '../../api-schemas/index.ts';
 import { findCondition } from '../runtime/conditions.ts';
 import { aNode } from '../runtime/testing.ts';
+import { asWritten } from '../runtime/sightings.ts';
 import { plan } from './plan.ts';
 
 const timing = {
@@ -33,6 +34,7 @@ function follow(node: Node, watchingSinceMs = -3600_000) {
         nowMs,
         watchingSinceMs: zero + since,
         timing,
+        since: asWritten,
         fleet: () => fleet,
       });
       current = { ...current, status: { ...current.status, conditions: result.conditions } };
@@ -42,6 +44,7 @@ function follow(node: Node, watchingSinceMs = -3600_000) {
         nowMs,
         watchingSinceMs: zero + since,
         timing,
+        since: asWritten,
         fleet: () => fleet,
       });
       expect(again.conditions).toBe(result.conditions);
@@ -170,6 +173,7 @@ describe('the nodes plan', () => {
         nowMs: zero,
         watchingSinceMs: 0,
         timing,
+        since: asWritten,
         fleet: () => others,
       });
       const { conditions } = plan({
@@ -179,6 +183,7 @@ describe('the nodes plan', () => {
         watchingSinceMs: 0,
         restoredAtMs: zero,
         timing,
+        since: asWritten,
         fleet: () => others,
       });
       const lost = findCondition(conditions, 'Lost');

@@ -1,6 +1,7 @@
 import { formatDuration, type Condition, type Node } from '../../api-schemas/index.ts';
 import { findCondition, setConditions, type NewCondition } from '../runtime/conditions.ts';
 import type { Timing } from '../runtime/controller.ts';
+import type { Since } from '../runtime/sightings.ts';
 
 export interface Observed {
   readonly node: Node;
@@ -10,6 +11,7 @@ export interface Observed {
   /** Since when a node that came back could have been seen; at least a grace is given from there. */
   readonly watchingSinceMs: number;
   readonly timing: Timing;
+  readonly since: Since;
   /** When the cluster was last begun anew, from a backup or from one member. */
   readonly restoredAtMs?: number;
   readonly fleet: () => Fleet;
@@ -86,9 +88,9 @@ const same = (a: readonly Condition[] | undefined, b: readonly Condition[]): boo
  * alive. Its server has another clock: of what it says only how long the node had been silent counts, and that it
  * was just now that it said so.
  */
-function lastSeen({ node, nowMs, timing }: Observed, server: string): number {
+function lastSeen({ node, nowMs, timing, since: sinceOf }: Observed, server: string): number {
   const before = findCondition(node.status?.conditions, 'Connected');
-  if (before?.status === 'False') return Date.parse(before.lastTransitionTime);
+  if (before?.status === 'False') return sinceOf(node, before);
   const { lastSeen = '', since = '' } = node.status?.session ?? {};
   const silentMs = Date.parse(since) - Date.parse(lastSeen);
   if (!Number.isNaN(silentMs)) return nowMs - Math.max(0, silentMs);
@@ -138,7 +140,7 @@ function lostOf(observed: Observed, ready: NewCondition, seenAtMs: number): Lost
   const graceMs = isAway ? timing.lostAfterMs : timing.engineLostAfterMs;
   const dueMs = isAway
     ? graceEnd(observed, seenAtMs, graceMs)
-    : Math.max(downSince(node, nowMs), observed.watchingSinceMs) + graceMs;
+    : Math.max(downSince(observed), observed.watchingSinceMs) + graceMs;
   if (nowMs < dueMs) return { ...inReach, dueMs };
   const unseen = notSeenSinceRestore(observed);
   if (isAway && unseen !== undefined) return unseen;
@@ -178,9 +180,9 @@ function heldBack(
   return { reason: 'ManyNodesOut', message, dueMs: nextMs };
 }
 
-function downSince(node: Node, nowMs: number): number {
+function downSince({ node, nowMs, since }: Observed): number {
   const before = findCondition(node.status?.conditions, 'Ready');
-  return before?.reason === 'EngineDown' ? Date.parse(before.lastTransitionTime) : nowMs;
+  return before?.reason === 'EngineDown' ? since(node, before) : nowMs;
 }
 
 const cond = (type: string, status: Condition['status'], reason: string, message: string): NewCondition => ({

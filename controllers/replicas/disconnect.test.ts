@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Node, Service, Task } from '../../api-schemas/index.ts';
 import { policyOf } from '../runtime/policy.ts';
 import { nodesFor } from '../runtime/lost.ts';
+import { asWritten } from '../runtime/sightings.ts';
 import {
   aCondition,
   aNode,
@@ -73,7 +74,7 @@ describe('what a service wants of a node that is out of reach', () => {
         returned(secondsAgo),
         aNode('n2', { status: { conditions: [{ ...aCondition('Ready'), lastTransitionTime: quiet }] } }),
       );
-      const { wakeAtMs, ...view } = nodesFor(policyOf(service), nodes, testNowMs);
+      const { wakeAtMs, ...view } = nodesFor(policyOf(service), nodes, testNowMs, asWritten);
       const revisions = [aRevision(service)];
       const planned = plan({ service, revisions, tasks, now: testNow, ...view });
       return { wakeAtMs, steps: planned.map(({ kind, task }) => `${kind} ${task.metadata.name}`) };
@@ -202,7 +203,7 @@ describe('a singleton', () => {
     });
     const nodes = nodeMap(away, aNode('n2'));
     const at = (ms: number) => {
-      const view = nodesFor(policyOf(service), nodes, testNowMs + ms);
+      const view = nodesFor(policyOf(service), nodes, testNowMs + ms, asWritten);
       return { steps: steps(service, [task({ nodeName: 'n1' })], view.nodes), wakeAtMs: view.wakeAtMs };
     };
     expect(at(19_999)).toEqual({ steps: [], wakeAtMs: testNowMs + 20_000 });
@@ -223,7 +224,7 @@ describe('a service that gives nodes up sooner or later than others', () => {
     });
   const lostAt = (lostAfter: string, one: Node, ms: number): boolean => {
     const policy = policyOf(aService({ disconnect: { lostAfter } }));
-    const { nodes } = nodesFor(policy, nodeMap(one), testNowMs + ms);
+    const { nodes } = nodesFor(policy, nodeMap(one), testNowMs + ms, asWritten);
     return nodes.get('n1')?.status?.conditions?.find((c) => c.type === 'Lost')?.status === 'True';
   };
 

@@ -40,14 +40,14 @@ export const replicasController: Controller = {
   async reconcile(key, context) {
     await adoptOrphans(context.cache, context.registry, key);
     const nowMs = context.clock.now();
-    const observed = observe(context.cache, key, nowMs);
+    const observed = observe(context.cache, key, nowMs, context.since);
     if (observed === undefined) return;
     const now = timestamp(context.clock);
     const steps = plan({ ...observed, now });
     for (const event of restartsOf(steps, observed.tasks)) context.record(observed.service, event);
     await doAll(steps, context);
 
-    const seen = steps.length === 0 ? observed : observe(context.cache, key, nowMs);
+    const seen = steps.length === 0 ? observed : observe(context.cache, key, nowMs, context.since);
     if (seen !== undefined) await writeStatus(seen, context, now);
     return paceOf(observed, nowMs);
   },

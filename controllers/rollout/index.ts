@@ -13,10 +13,10 @@ export const rolloutController: Controller = {
   name: 'rollout',
   keys: serviceKeys,
   keysOf: serviceKeysOf,
-  async reconcile(key, { cache, registry, record, clock }) {
+  async reconcile(key, { cache, registry, record, clock, since }) {
     const nowMs = clock.now();
     await adoptOrphans(cache, registry, key);
-    const observed = observeService(cache, key, nowMs);
+    const observed = observeService(cache, key, nowMs, since);
     if (observed === undefined) return;
     const steps = plan(observed);
     await Promise.all(steps.map((step) => apply(step, registry)));

@@ -4,6 +4,7 @@ import type { Cache, Change, Registry } from '../../store/types.ts';
 import type { RecordEvent } from './events.ts';
 import type { Outcome } from './outcome.ts';
 import type { Key } from './queue.ts';
+import type { Since } from './sightings.ts';
 
 /** Waits that tests shorten; in milliseconds. */
 export interface Timing {
@@ -36,6 +37,8 @@ export interface Context {
   readonly timing: Timing;
   /** When this process began to lead this controller, with a fresh cache; milliseconds since the epoch. */
   readonly leaderSince: number;
+  /** Since when a node's condition is as it is. */
+  readonly since: Since;
   /** Since when the store can be read and written without a break, as this process sees it. */
   storeSince(): number;
   /** Aborted when the leadership ends. */

@@ -8,6 +8,7 @@ import { fencedRegistry } from './fenced.ts';
 import type { ControllerMetrics } from './metrics.ts';
 import { Terminal } from './outcome.ts';
 import { Workqueue, type Key } from './queue.ts';
+import type { Since } from './sightings.ts';
 
 export interface LoopOptions {
   readonly controller: Controller;
@@ -17,6 +18,7 @@ export interface LoopOptions {
   readonly log: Logger;
   readonly metrics: ControllerMetrics;
   readonly timing: Timing;
+  readonly since: Since;
   readonly storeSince: () => number;
   /** Called once when the store refuses a write because somebody else leads. */
   readonly onFenced: () => void;
@@ -46,6 +48,7 @@ export class ControllerLoop {
       record: this.#events.record,
       timing,
       leaderSince: clock.now(),
+      since: options.since,
       storeSince: options.storeSince,
       signal: this.#abort.signal,
     };

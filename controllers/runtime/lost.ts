@@ -2,6 +2,7 @@ import type { Node } from '../../api-schemas/index.ts';
 import { findCondition, setCondition } from './conditions.ts';
 import { defaultTiming } from './controller.ts';
 import type { Policy } from './policy.ts';
+import type { Since } from './sightings.ts';
 
 export interface NodesView {
   readonly nodes: ReadonlyMap<string, Node>;
@@ -28,9 +29,10 @@ export function nodesFor(
   { disconnect }: Pick<Policy, 'disconnect'>,
   nodes: ReadonlyMap<string, Node>,
   nowMs: number,
+  since: Since,
 ): NodesView {
   const { lostAfterMs } = disconnect;
-  const { justBack, wakeAtMs: spokenAtMs } = returned(disconnect, nodes, nowMs);
+  const { justBack, wakeAtMs: spokenAtMs } = returned(disconnect, nodes, nowMs, since);
   if (lostAfterMs === commonLostAfterMs) return { nodes, wakeAtMs: spokenAtMs, justBack };
   const changed = new Map<string, Node>();
   let wakeAtMs = spokenAtMs;
@@ -39,7 +41,7 @@ export function nodesFor(
     const connected = findCondition(conditions, 'Connected');
     const lost = findCondition(conditions, 'Lost');
     if (connected?.status !== 'False' || lost === undefined) continue;
-    const dueMs = Date.parse(connected.lastTransitionTime) + lostAfterMs;
+    const dueMs = since(node, connected) + lostAfterMs;
     if (nowMs < dueMs) wakeAtMs = Math.min(wakeAtMs ?? dueMs, dueMs);
     const isAway = findCondition(conditions, 'Ready')?.reason === 'HeartbeatLost';
     const mayBeLost = lost.status === 'True' || (isAway && !heldReasons.includes(lost.reason));
@@ -62,13 +64,14 @@ function returned(
   { reconcile }: Policy['disconnect'],
   nodes: ReadonlyMap<string, Node>,
   nowMs: number,
+  since: Since,
 ): Omit<NodesView, 'nodes'> {
   if (reconcile === 'keepReplacement') return { justBack: none, wakeAtMs: undefined };
   const justBack = new Set<string>();
   let wakeAtMs: number | undefined;
   for (const [name, node] of nodes) {
     const ready = findCondition(node.status?.conditions, 'Ready');
-    const spokenAtMs = Date.parse(ready?.lastTransitionTime ?? '') + speakWithinMs;
+    const spokenAtMs = since(node, ready) + speakWithinMs;
     if (ready?.status !== 'True' || !(nowMs < spokenAtMs)) continue;
     justBack.add(name);
     wakeAtMs = Math.min(wakeAtMs ?? spokenAtMs, spokenAtMs);

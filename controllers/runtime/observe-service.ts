@@ -4,6 +4,7 @@ import { nodesByName } from './cache.ts';
 import { nodesFor } from './lost.ts';
 import { isDeleting, isOwnedBy, keyOf, splitKey } from './names.ts';
 import { policyOf } from './policy.ts';
+import type { Since } from './sightings.ts';
 
 /** A service with all that belongs to it. */
 export interface ServiceView {
@@ -20,12 +21,17 @@ export interface ServiceView {
 }
 
 /** Reads a service once; undefined when it is gone or going: what it owns is then the garbage collector's. */
-export function observeService(cache: Cache, key: string, nowMs: number): ServiceView | undefined {
+export function observeService(
+  cache: Cache,
+  key: string,
+  nowMs: number,
+  since: Since,
+): ServiceView | undefined {
   const { namespace, name } = splitKey(key);
   const service = cache.get('Service', namespace, name);
   if (service === undefined || isDeleting(service)) return undefined;
   const mine = keyOf(service);
-  const { nodes, wakeAtMs, justBack } = nodesFor(policyOf(service), nodesByName(cache), nowMs);
+  const { nodes, wakeAtMs, justBack } = nodesFor(policyOf(service), nodesByName(cache), nowMs, since);
   return {
     service,
     revisions: cache.by('Revision', 'service', mine).filter((one) => isOwnedBy(one, service)),
