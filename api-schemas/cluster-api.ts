@@ -11,6 +11,23 @@ export interface EtcdMember {
   readonly isStarted: boolean;
 }
 
+/**
+ * Annotation of a Node: where its etcd was added. A member that has never started has no name, so that nothing else
+ * says whose it is.
+ */
+export const peerAnnotation = 'orc.dev/etcd-peer';
+
+/** `host:port` of a member, as people write it. */
+export const peerAddressOf = ({ peerUrls, id }: EtcdMember): string =>
+  peerUrls[0]?.replace(/^https?:\/\//, '') ?? id;
+
+/**
+ * The command that takes out of etcd what was added to it and does not come, or not again. One that has started may
+ * be on its way still, so that it takes more than a name.
+ */
+export const removalOf = (member: EtcdMember, name = member.name): string =>
+  `orc node rm ${name || peerAddressOf(member)}${member.isStarted && member.isLearner ? ' --force' : ''}`;
+
 /** What one member knows of itself. */
 export interface EtcdStatus {
   readonly id: string;

@@ -3,6 +3,7 @@
  * repeated says so; what etcd refuses for a reason that a person or time can mend is an answer, not an error.
  * Errors are ApiErrors: 503 `NoQuorum` or `StoreUnavailable`.
  */
+import { peerAddressOf, removalOf } from '../api-schemas/cluster-api.ts';
 import { ApiError, messageOf } from '../kit/errors.ts';
 import { isRpcError } from './connection.ts';
 import { hasNoLeader, noQuorum, storeUnavailable } from './errors.ts';
@@ -105,11 +106,12 @@ const added = (kind: Added['kind'], member: Member, members: readonly Member[], 
 
 async function anotherLearner(connection: MemberCalls): Promise<AddRefused> {
   const learner = (await listMembers(connection)).find(({ isLearner }) => isLearner);
-  const who = learner === undefined ? 'another manager' : learner.name || learner.peerUrls.join(', ');
+  const who = learner === undefined ? 'another manager' : learner.name || peerAddressOf(learner);
+  const remedy = learner === undefined ? '' : `; if it does not come: \`${removalOf(learner)}\``;
   return {
     kind: 'refused',
     reason: 'AnotherLearner',
-    message: `${who} is being added, and it is one at a time: wait until it has caught up, or remove it if it does not come`,
+    message: `${who} is being added, and it is one at a time: wait until it has caught up${remedy}`,
   };
 }
 

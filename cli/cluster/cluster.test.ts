@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { EtcdStatus } from '../../api-schemas/cluster-api.ts';
+import { peerAnnotation, type EtcdMember, type EtcdStatus } from '../../api-schemas/cluster-api.ts';
 import type { Node } from '../../api-schemas/index.ts';
 import type { Table } from '../../client/index.ts';
 import { withManagers } from './list.ts';
 import { managerStates, type Seen } from './managers.ts';
 import { adviceFor } from './quorum.ts';
 import { judge } from './roles.ts';
-import { planRemoval, type RemovalView } from './remove.ts';
+import { findTarget, planRemoval, type RemovalView } from './remove.ts';
 
 const member = (id: string, name: string) => ({ id, name, peerUrls: [], isLearner: false, isStarted: true });
 const own: EtcdStatus = {
@@ -80,6 +80,33 @@ describe('removing a node', () => {
     expect(plan({ ...worker, node: node('True') })).toMatch(/is connected/);
     expect(plan({ ...worker, node: node('True') }, true)).toEqual(['DeleteNode']);
     expect(plan({ ...worker, node: undefined }, true)).toMatch(/there is no node x/);
+  });
+
+  test('takes out of etcd what was added and never came, and by force what has started and has no vote', () => {
+    const added = { ...member('9', ''), isLearner: true, isStarted: false };
+    const gone = { state: 'Unreachable', member: added } as const;
+    expect(plan({ ...gone, node: undefined })).toEqual(['LeaveEtcd']);
+    expect(plan({ ...gone, node: node('False') })).toEqual(['LeaveEtcd', 'DeleteNode']);
+    expect(plan({ ...gone, node: node('True') })).toMatch(/is connected/);
+    const started = { ...gone, node: undefined, member: { ...added, name: 'x', isStarted: true } };
+    expect(plan(started)).toMatch(/x is being added/);
+    expect(plan(started, true)).toEqual(['LeaveEtcd']);
+  });
+
+  test('finds it by its name, and its etcd by id and address, too', () => {
+    const peer = 'https://10.0.0.9:6751';
+    const added = { ...member('9', ''), peerUrls: [peer], isLearner: true, isStarted: false };
+    const x: Node = { ...node('False'), metadata: { name: 'x', annotations: { [peerAnnotation]: peer } } };
+    const found = (word: string, nodes: readonly Node[], ...members: readonly EtcdMember[]): unknown => {
+      const { name, ...target } = findTarget(word, nodes, members);
+      return [name, target.node?.metadata.name, target.member?.id];
+    };
+    for (const word of ['x', '9', '10.0.0.9:6751']) expect(found(word, [x], added)).toEqual(['x', 'x', '9']);
+    expect(found('10.0.0.9:6751', [], added)).toEqual(['10.0.0.9:6751', undefined, '9']);
+    expect(found('x', [], member('3', 'x'))).toEqual(['x', undefined, '3']);
+    // Another machine has that address now.
+    expect(found('x', [x], { ...added, name: 'y', isStarted: true })).toEqual(['x', 'x', undefined]);
+    expect(found('nobody', [x], added)).toEqual(['nobody', undefined, undefined]);
   });
 
   test('takes a manager that is down out of etcd first, and never one that runs', () => {

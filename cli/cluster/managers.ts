@@ -59,9 +59,12 @@ export async function readMembers(client: Client): Promise<MembersAnswer | undef
   }
 }
 
-/** Takes a manager out of etcd and of the list of managers. Throws ApiError 409 when that would lose the quorum. */
-export async function removeManager(client: Client, name: string): Promise<void> {
-  await client.raw('POST', '/cluster/v1/members/remove', JSON.stringify({ name }), {
+/**
+ * Takes a manager out of etcd and of the list of managers. One that has never started is found by its `peerUrl`.
+ * Throws ApiError 409 when that would lose the quorum.
+ */
+export async function removeManager(client: Client, name: string, peerUrl?: string): Promise<void> {
+  await client.raw('POST', '/cluster/v1/members/remove', JSON.stringify({ name, peerUrl }), {
     'content-type': 'application/json',
   });
 }

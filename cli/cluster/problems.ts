@@ -1,5 +1,12 @@
 /** What of a cluster needs a person, and what the person does. Pure. */
-import { roleCondition, type EtcdMember, type ServerStatus } from '../../api-schemas/cluster-api.ts';
+import {
+  peerAddressOf,
+  peerAnnotation,
+  removalOf,
+  roleCondition,
+  type EtcdMember,
+  type ServerStatus,
+} from '../../api-schemas/cluster-api.ts';
 import type { Node } from '../../api-schemas/index.ts';
 import { formatBytes } from '../../api-schemas/units.ts';
 import { humanDuration } from '../output/age.ts';
@@ -84,11 +91,8 @@ function memberProblems(report: Report): readonly Problem[] {
   const nameOf = (id: string): string => members.find((member) => member.id === id)?.name ?? id;
   return [
     ...members
-      .filter(({ isStarted }) => !isStarted)
-      .map(({ peerUrls }) => ({
-        message: `a manager was added at ${peerUrls.join(', ')} and has not started; no other can be added meanwhile`,
-        remedy: 'start orc on that machine, or run `orc leave` there',
-      })),
+      .filter(({ isStarted, isLearner }) => !isStarted || isLearner)
+      .map((member) => learnerProblem(member, nodeAt(report, member))),
     ...members
       .filter(({ name, isStarted, isLearner }) => isStarted && !isLearner && !names.has(name))
       .map(({ name }) => ({
@@ -107,6 +111,21 @@ function memberProblems(report: Report): readonly Problem[] {
           ],
     ),
   ];
+}
+
+/** Name of the Node whose etcd was added there. */
+const nodeAt = ({ nodes }: Report, { peerUrls }: EtcdMember): string | undefined =>
+  nodes.find(({ metadata }) => peerUrls.includes(metadata.annotations?.[peerAnnotation] ?? ''))?.metadata
+    .name;
+
+function learnerProblem(member: EtcdMember, node: string | undefined): Problem {
+  const name = member.name || node;
+  const who = name === undefined ? 'a manager' : `manager ${name}`;
+  const has = member.isStarted ? 'has no vote yet' : 'has not started';
+  return {
+    message: `${who} was added at ${peerAddressOf(member)} and ${has}; no other can be added meanwhile`,
+    remedy: `start orc on that machine; if it does not come: \`${removalOf(member, name)}\``,
+  };
 }
 
 const alarmProblem = (name: string, kind: 'full' | 'corrupt'): Problem =>

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ServerStatus } from '../../api-schemas/cluster-api.ts';
+import { peerAnnotation, type ServerStatus } from '../../api-schemas/cluster-api.ts';
 import type { Cluster, Node } from '../../api-schemas/index.ts';
 import { golden } from '../testing.ts';
 import { problemsOf } from './problems.ts';
@@ -132,6 +132,29 @@ describe('the status of a cluster', () => {
     expect(others.map(({ remedy }) => remedy)).toEqual(
       Array.from({ length: 2 }, () => 'start orc there, or mend the network'),
     );
+  });
+
+  test('names the command that removes a manager that was added and does not come', () => {
+    const peer = 'https://10.0.0.9:6751';
+    const told = (name: string, ...nodes: readonly Node[]): unknown => {
+      const learner = { id: '9', name, peerUrls: [peer], isLearner: true, isStarted: name !== '' };
+      const [a, ...others] = healthy.managers;
+      const etcd = a?.status?.etcd;
+      if (a?.status === undefined || etcd === undefined) throw new Error('no etcd');
+      const seen = { ...a, status: { ...a.status, etcd: { ...etcd, members: [...members, learner] } } };
+      const problems = problemsOf({ ...healthy, managers: [seen, ...others], nodes });
+      return problems.map(({ message, remedy }) => `${message}: ${remedy}`);
+    };
+    const x: Node = {
+      ...node('x', 'True'),
+      metadata: { name: 'x', annotations: { [peerAnnotation]: peer } },
+    };
+    expect(told('')).toEqual([
+      'a manager was added at 10.0.0.9:6751 and has not started; no other can be added meanwhile: ' +
+        'start orc on that machine; if it does not come: `orc node rm 10.0.0.9:6751`',
+    ]);
+    expect(told('', x)).toEqual([expect.stringMatching(/^manager x was added .*`orc node rm x`$/)]);
+    expect(told('y')).toEqual([expect.stringMatching(/^manager y .* no vote yet.*`orc node rm y --force`$/)]);
   });
 
   test('finds what etcd, clocks and certificates say', () => {

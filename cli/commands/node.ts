@@ -22,6 +22,7 @@ export const command = defineCommand({
     ['orc node taint node-b gpu-', 'Remove it again'],
     ['orc node rm node-b', 'Forget a machine that is gone; its tasks are replaced'],
     ['orc node rm node-b --force', 'The same, although it is connected'],
+    ['orc node rm 10.0.0.4:6751', 'A manager that was added to etcd and never came; by its name, too'],
   ],
   epilog:
     'Three managers survive the loss of one, five the loss of two. A machine that shall leave by itself runs\n' +
@@ -59,7 +60,7 @@ export const command = defineCommand({
         if (names.length > 0) throw usageError('`orc node ls` takes no names', 'see `orc get nodes NAME…`');
         return listNodes(context, headers);
       case 'rm':
-        return removeNodes(context, required(names, action), force);
+        return removeNodes(context, required(names.map(withoutScheme), action), force);
       case 'taint': {
         const [name = '', ...changes] = required(names, action);
         return taintNode(context, nodeName(name), changes);
@@ -71,6 +72,9 @@ export const command = defineCommand({
     }
   },
 });
+
+/** Of a member of etcd, as `orc cluster status -o json` has it. */
+const withoutScheme = (name: string): string => name.replace(/^https:\/\//, '');
 
 function required(names: readonly string[], action: string): readonly string[] {
   if (names.length === 0)

@@ -1,6 +1,7 @@
 /** etcd's members over the API: for managers that join and leave, and for admins. */
-import type { MembersAnswer } from '../../api-schemas/cluster-api.ts';
-import { ApiError } from '../../kit/errors.ts';
+import { peerAnnotation, type MembersAnswer } from '../../api-schemas/cluster-api.ts';
+import type { Node } from '../../api-schemas/index.ts';
+import { ApiError, isNotFound } from '../../kit/errors.ts';
 import {
   addLearner,
   listMembers,
@@ -10,6 +11,7 @@ import {
   removeMember,
   type MemberCalls,
 } from '../../store/index.ts';
+import type { Registry } from '../../store/types.ts';
 import { text } from './input.ts';
 import { writeManager } from './object.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
@@ -41,11 +43,15 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
         throw new ApiError(code, added.message, { reason: added.reason });
       }
       logger.info({ member: name, peerUrl, how: added.kind }, 'an etcd member is added');
+      await notePeer(registry, name, peerUrl);
       return added;
     },
     'POST members/promote': async ({ body }) => promote(etcd(), text(await body(), 'id')),
 
-    /** By name; a member that is none any more is gone already. With an etcd of the user's it is the entry alone. */
+    /**
+     * By name, or by address where it has none yet; a member that is none any more is gone already. With an etcd of
+     * the user's it is the entry alone.
+     */
     'POST members/remove': async ({ body }) => {
       const request = await body();
       const name = text(request, 'name');
@@ -65,7 +71,23 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
         logger.warn({ member: name }, 'an etcd member is removed');
       }
       await writeManager(registry, name, undefined);
+      await notePeer(registry, name, undefined);
       return { removed: true };
     },
   };
+}
+
+/** Says on the Node where its etcd was added, so that one which never starts can be removed by the Node's name. */
+async function notePeer(registry: Registry, name: string, peerUrl: string | undefined): Promise<void> {
+  const change = (node: Node): Node => {
+    const { [peerAnnotation]: before, ...others } = node.metadata.annotations ?? {};
+    if (before === peerUrl) return node;
+    const own = peerUrl === undefined ? {} : { [peerAnnotation]: peerUrl };
+    return { ...node, metadata: { ...node.metadata, annotations: { ...others, ...own } } };
+  };
+  const ref = { kind: 'Node', namespace: '', name } as const;
+  await registry.modify<Node>(ref, change, { manager: 'orc-server' }).catch((error: unknown) => {
+    // Its Node was removed, or it has none yet: its address names it then.
+    if (!isNotFound(error)) throw error;
+  });
 }

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Cluster, Task } from '../../api-schemas/index.ts';
+import { Client } from '../../client/index.ts';
 import {
   startMachines,
   until,
@@ -70,7 +71,7 @@ describe('orc node', () => {
     const manager = await n1.orc('node', 'rm', 'n2', '--force');
     expect(manager.code).toBe(1);
     expect(manager.err).toContain('`orc node demote n2`');
-    expect((await n1.orc('node', 'rm', 'nobody')).err).toBe('error: there is no node nobody\n');
+    expect((await n1.orc('node', 'rm', 'nobody')).err).toMatch(/^error: there is no node nobody\n/);
   });
 
   test('rm --force removes a worker that runs: it is refused from then on, its tasks are replaced', async () => {
@@ -92,6 +93,47 @@ describe('orc node', () => {
     expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).toEqual(['n1', 'n2']);
     await w1.end();
   });
+});
+
+describe('a manager that was added to etcd and never came', () => {
+  /** What its machine asks for when it joins. */
+  const add = async (name: string, peerUrl: string): Promise<string> => {
+    const pki = (file: string): string => readFileSync(`${n1.dataDir}/pki/${file}`, 'utf8');
+    const tls = { ca: pki('ca.crt'), cert: pki('admin.crt'), key: pki('admin.key') };
+    const client = new Client({ endpoints: [`https://${n1.address}:6750`], tls });
+    const ask = client.raw('POST', '/cluster/v1/members', JSON.stringify({ name, peerUrl }), {
+      'content-type': 'application/json',
+    });
+    return ask.then(() => 'added', String).finally(() => client.close());
+  };
+  const added = (name: string, peerUrl: string): Promise<void> =>
+    until(`${name} is added`, [n1, n2], async () => (await add(name, peerUrl)) === 'added');
+
+  test('is removed by its name, as the refusal of another one and the status say', async () => {
+    const n3 = machines.machine('n3');
+    const token = (await n1.must('token', 'show', 'manager', '-q')).trim();
+    const at = ['--listen', `${n3.address}:6750`, '--data-dir', n3.dataDir, '--name', 'n3'];
+    await n3.must('join', '--token', token, `${n1.address}:6750`, '--no-start', ...at);
+    const peer = `${n3.address}:6751`;
+    await added('n3', `https://${peer}`);
+    expect(await add('n4', 'https://127.0.0.1:1')).toContain(
+      `${peer} is being added, and it is one at a time: wait until it has caught up; if it does not come: \`orc node rm ${peer}\``,
+    );
+    const status = await n1.orc('cluster', 'status');
+    expect(status.code).toBe(1);
+    expect(status.out).toMatch(/manager n3 was added .* has not started.*\n.*`orc node rm n3`/);
+    expect(await n1.must('node', 'rm', 'n3')).toBe('node/n3 removed\n');
+    expect((await n1.orc('cluster', 'status')).out).not.toContain('n3');
+    expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).not.toContain('n3');
+  }, 60_000);
+
+  test('is removed by its address where it has no Node', async () => {
+    await added('n5', 'https://127.0.0.1:1');
+    const { out } = await n1.orc('cluster', 'status');
+    expect(out).toMatch(/a manager was added at 127\.0\.0\.1:1 .*\n.*`orc node rm 127\.0\.0\.1:1`/);
+    expect(await n1.must('node', 'rm', 'https://127.0.0.1:1')).toBe('127.0.0.1:1 removed\n');
+    expect(await n1.orc('cluster', 'status')).toMatchObject({ code: 0 });
+  }, 60_000);
 });
 
 describe('orc up --advertise', () => {

@@ -100,7 +100,7 @@ describe('a cluster of three etcd members', () => {
     expect(await addLearner(connection, { name: 'x', peerUrl: 'https://127.0.0.1:2' })).toMatchObject({
       kind: 'refused',
       reason: 'AnotherLearner',
-      message: expect.stringMatching(/^https:\/\/127\.0\.0\.1:1 is being added/),
+      message: expect.stringMatching(/^127\.0\.0\.1:1 is being added.*`orc node rm 127\.0\.0\.1:1`$/),
     });
     expect(await removeMember(connection, id)).toEqual({ kind: 'removed' });
     expect(await removeMember(connection, id)).toEqual({ kind: 'removed' });
