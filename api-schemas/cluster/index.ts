@@ -20,12 +20,14 @@ export const clusterKind = defineKind<'Cluster'>({
     column('Managers', 'How many managers have joined.', ({ status }) =>
       String(Object.keys(status?.managers ?? {}).length),
     ),
+    column('CA', 'How far replacing the CA is.', ({ status }) => status?.ca?.phase, 1),
     ageColumn,
   ],
   describe: {
     fields: [
       { label: 'Managers', path: 'status.managers', as: 'map' },
       { label: 'Token generations', path: 'spec.tokens', as: 'map' },
+      { label: 'CA', path: 'status.ca', as: 'map' },
       { label: 'Conditions', path: 'status.conditions', as: 'table' },
     ],
     related: [],

@@ -1,4 +1,4 @@
-import { int, mapOf, obj, str } from '../dialect.ts';
+import { int, mapOf, obj, oneOf, str, strings } from '../dialect.ts';
 import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
 
 const generation = (role: string) =>
@@ -12,8 +12,55 @@ const spec = obj(
       { worker: generation('worker'), manager: generation('manager') },
       { default: {} },
     ),
+    ca: obj(
+      'Replacing the CA, see `orc ca rotate`.',
+      {
+        rotation: int('Raised by one to replace the CA by a new one.', 0, 2 ** 31, { default: 0 }),
+        waitForUnreachable: str(
+          'How long managers and nodes that are out of reach are waited for in each phase; who is not there in time must join again.',
+          { format: 'duration', default: '2m' },
+        ),
+      },
+      { default: {} },
+    ),
   },
   { title: 'ClusterSpec', default: {} },
+);
+
+const digest = (description: string) => str(`${description} SHA-256 of the certificate, 64 hex digits.`);
+const digests = (description: string) => strings(`${description} SHA-256 of each certificate.`);
+
+const managerPki = obj(
+  'Which CA it issues with, which it trusts, and which it has at hand to come next.',
+  {
+    issuer: digest('The CA that it issues certificates with.'),
+    trust: digests('The CAs that it trusts.'),
+    next: digest('The CA whose key it has, to issue with it next.'),
+  },
+  { title: 'ManagerPki', required: ['issuer', 'trust'] },
+);
+
+const ca = obj(
+  'How far replacing the CA is; absent before the first time. Written by the controller `ca` alone.',
+  {
+    rotation: int('The last that was begun.', 0, 2 ** 31),
+    phase: oneOf(
+      '`Create`: a manager makes the new CA; `Trust`: all come to trust both; `Issue`: all certificates come to be of the new one; `Drop`: all cease to trust the old one; `Done`.',
+      ['Create', 'Trust', 'Issue', 'Drop', 'Done'],
+    ),
+    turn: str('The manager whose turn it is; absent while the nodes are at it.'),
+    from: digest('The CA that is replaced.'),
+    to: digest('The CA that takes its place, once it was made.'),
+    startedAt: str('When the rotation began.', { format: 'date-time' }),
+    since: str('When this phase, or the part of the nodes in it, began.', { format: 'date-time' }),
+    finishedAt: str('When the rotation was done.', { format: 'date-time' }),
+    waitingFor: strings('Who has not done yet what the phase asks, e.g. `manager n2` or `node n5`.'),
+    skipped: strings('Who was out of reach for too long, and has to join again.'),
+  },
+  {
+    title: 'ClusterCa',
+    required: ['rotation', 'phase', 'from', 'startedAt', 'since', 'waitingFor', 'skipped'],
+  },
 );
 
 const manager = obj(
@@ -23,6 +70,7 @@ const manager = obj(
     peerURL: str('Where its etcd member is reached by the others; empty with an etcd of your own.'),
     version: str('Version of orc.'),
     since: str('When it wrote this.', { format: 'date-time' }),
+    pki: managerPki,
   },
   { title: 'ClusterManager', required: ['url', 'since'] },
 );
@@ -31,6 +79,7 @@ const status = obj(
   'What the cluster is.',
   {
     managers: mapOf('By name of the manager.', manager),
+    ca,
     restoredAt: str('When it was last begun anew, from a backup or from one member.', {
       format: 'date-time',
     }),

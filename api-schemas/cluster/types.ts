@@ -21,6 +21,13 @@ export interface ClusterSpec {
     /** Raised to make earlier tokens of managers worthless. */
     readonly manager?: number;
   };
+  /** Replacing the CA, see `orc ca rotate`. */
+  readonly ca?: {
+    /** Raised by one to replace the CA by a new one. */
+    readonly rotation?: number;
+    /** How long managers and nodes that are out of reach are waited for in each phase; who is not there in time must join again. */
+    readonly waitForUnreachable?: string;
+  };
 }
 
 /** What the cluster is. */
@@ -30,6 +37,8 @@ export interface ClusterStatus {
     /** A manager, as it said of itself when it last started. */
     readonly [k: string]: ClusterManager;
   };
+  /** How far replacing the CA is; absent before the first time. Written by the controller `ca` alone. */
+  readonly ca?: ClusterCa;
   /** When it was last begun anew, from a backup or from one member. */
   readonly restoredAt?: string;
   /** What holds of the object now, each with the reason why. */
@@ -46,4 +55,40 @@ export interface ClusterManager {
   readonly version?: string;
   /** When it wrote this. */
   readonly since: string;
+  /** Which CA it issues with, which it trusts, and which it has at hand to come next. */
+  readonly pki?: ManagerPki;
+}
+
+/** Which CA it issues with, which it trusts, and which it has at hand to come next. */
+export interface ManagerPki {
+  /** The CA that it issues certificates with. SHA-256 of the certificate, 64 hex digits. */
+  readonly issuer: string;
+  /** The CAs that it trusts. SHA-256 of each certificate. */
+  readonly trust: readonly string[];
+  /** The CA whose key it has, to issue with it next. SHA-256 of the certificate, 64 hex digits. */
+  readonly next?: string;
+}
+
+/** How far replacing the CA is; absent before the first time. Written by the controller `ca` alone. */
+export interface ClusterCa {
+  /** The last that was begun. */
+  readonly rotation: number;
+  /** `Create`: a manager makes the new CA; `Trust`: all come to trust both; `Issue`: all certificates come to be of the new one; `Drop`: all cease to trust the old one; `Done`. */
+  readonly phase: 'Create' | 'Trust' | 'Issue' | 'Drop' | 'Done';
+  /** The manager whose turn it is; absent while the nodes are at it. */
+  readonly turn?: string;
+  /** The CA that is replaced. SHA-256 of the certificate, 64 hex digits. */
+  readonly from: string;
+  /** The CA that takes its place, once it was made. SHA-256 of the certificate, 64 hex digits. */
+  readonly to?: string;
+  /** When the rotation began. */
+  readonly startedAt: string;
+  /** When this phase, or the part of the nodes in it, began. */
+  readonly since: string;
+  /** When the rotation was done. */
+  readonly finishedAt?: string;
+  /** Who has not done yet what the phase asks, e.g. `manager n2` or `node n5`. */
+  readonly waitingFor: readonly string[];
+  /** Who was out of reach for too long, and has to join again. */
+  readonly skipped: readonly string[];
 }

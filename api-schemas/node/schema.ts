@@ -1,4 +1,4 @@
-import { bool, list, mapOf, num, obj, oneOf, str, stringMap } from '../dialect.ts';
+import { bool, list, mapOf, num, obj, oneOf, str, stringMap, strings } from '../dialect.ts';
 import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
 
 const spec = obj(
@@ -70,6 +70,15 @@ const status = obj(
       { required: ['runtime', 'version', 'apiVersion', 'reachable'] },
     ),
     agentVersion: str('Version of the agent.'),
+    certificate: obj(
+      'The certificate of the node, as its agent says it.',
+      {
+        issuer: str('The CA that it is of. SHA-256 of that one’s certificate, 64 hex digits.'),
+        trust: strings('The CAs that the node trusts. SHA-256 of each certificate.'),
+        notAfter: str('Until when it is valid.', { format: 'date-time' }),
+      },
+      { title: 'NodeCertificate', required: ['issuer', 'trust', 'notAfter'] },
+    ),
     session: obj(
       'The session of the node; `server` is empty while there is none.',
       {

@@ -69,6 +69,8 @@ export interface NodeStatus {
   };
   /** Version of the agent. */
   readonly agentVersion?: string;
+  /** The certificate of the node, as its agent says it. */
+  readonly certificate?: NodeCertificate;
   /** The session of the node; `server` is empty while there is none. */
   readonly session?: {
     /** The server that holds it. */
@@ -97,4 +99,14 @@ export interface NodeResources {
     /** Amount. */
     readonly [k: string]: number;
   };
+}
+
+/** The certificate of the node, as its agent says it. */
+export interface NodeCertificate {
+  /** The CA that it is of. SHA-256 of that one’s certificate, 64 hex digits. */
+  readonly issuer: string;
+  /** The CAs that the node trusts. SHA-256 of each certificate. */
+  readonly trust: readonly string[];
+  /** Until when it is valid. */
+  readonly notAfter: string;
 }
