@@ -51,6 +51,8 @@ export interface AgentOptions {
   /** A function is asked for each description: the role of a node may change while its agent runs. */
   readonly role: NodeRole | (() => NodeRole);
   readonly agentVersion?: string;
+  /** The node's certificate, as it is now. */
+  readonly certificate?: () => NodeStatus['certificate'];
   /** Opens the session: `(handlers) => connectSession({ endpoints, tls, labels, logger, clock, ...handlers })`. */
   readonly connect: (
     handlers: SessionHandlers,
@@ -132,6 +134,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       engine,
       ...(engineProblem === undefined ? {} : { engineProblem }),
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
+      ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),
     });
   // A node that registers says at once what it can take, if its engine answers.
   engine = await runtime.info().then(

@@ -7,17 +7,19 @@ export function describeNode(
   facts: {
     readonly role: 'manager' | 'worker';
     readonly agentVersion?: string;
+    readonly certificate?: NodeStatus['certificate'] | undefined;
     readonly engine: EngineInfo | undefined;
     /** Why the engine does not answer; absent when it does. */
     readonly engineProblem?: string;
   },
   host = { hostname: hostname(), addresses: hostAddresses() },
 ): NodeStatus {
-  const { role, engine, engineProblem, agentVersion } = facts;
+  const { role, engine, engineProblem, agentVersion, certificate } = facts;
   return {
     ...host,
     role,
     ...(agentVersion === undefined ? {} : { agentVersion }),
+    ...(certificate === undefined ? {} : { certificate }),
     ...(engine === undefined ? {} : { platform: engine.platform, capacity: engine.capacity }),
     engine: {
       runtime: engine?.runtime ?? 'docker',

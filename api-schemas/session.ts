@@ -8,7 +8,7 @@
  * That the agent works it says by a WebSocket ping each `heartbeatMs`. That its process and its machine live, a second
  * thread says by pings on a WebSocket of its own, `GET /session/v1/alive`, however busy the first one is.
  */
-import type { Endpoints, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
+import type { Endpoints, ManagerPki, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
 
 /** What a node needs to run its tasks, and nothing else. */
 export interface AssignmentSet {
@@ -45,6 +45,9 @@ export type StreamRequest =
       readonly env?: readonly string[];
     };
 
+/** The CA that the server issues certificates with, and those that it trusts. */
+export type Certificates = Pick<ManagerPki, 'issuer' | 'trust'>;
+
 export type ToAgent =
   | {
       readonly type: 'welcome';
@@ -52,7 +55,10 @@ export type ToAgent =
       readonly heartbeatMs: number;
       /** `https://host:port` of all managers; empty when the server does not know them. */
       readonly servers: readonly string[];
+      readonly certificates?: Certificates;
     }
+  /** The CA is being replaced: a node that has not the same gets itself a certificate (`POST /cluster/v1/renew`). */
+  | { readonly type: 'certificates'; readonly certificates: Certificates }
   /** The managers have changed. */
   | { readonly type: 'servers'; readonly servers: readonly string[] }
   /**

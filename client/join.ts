@@ -8,7 +8,7 @@ import {
   type Proof,
   type RenewAnswer,
 } from '../api-schemas/join.ts';
-import { digestOf } from '../kit/certificate.ts';
+import { certificatesIn, digestOf } from '../kit/certificate.ts';
 import { connectionError, errorOfBody } from './errors.ts';
 import { readText, Transport, type TlsIdentity } from './transport.ts';
 
@@ -134,8 +134,7 @@ const post = (transport: Transport, path: string, body: unknown): Promise<unknow
 /** What a server that is not well gave would only be noticed at the next start. */
 function checkIssued(certificate: string, ca: string, key: string): void {
   const issued = new X509Certificate(certificate);
-  const authorities = ca.split(/(?<=-----END CERTIFICATE-----)/).filter((pem) => pem.trim() !== '');
-  const isSigned = authorities.some((pem) => issued.verify(new X509Certificate(pem).publicKey));
+  const isSigned = certificatesIn(ca).some((pem) => issued.verify(new X509Certificate(pem).publicKey));
   if (!isSigned || !issued.checkPrivateKey(createPrivateKey(key))) {
     throw new Error(
       'the server gave a certificate that is not of its CA, or not for the key of this machine',

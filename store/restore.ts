@@ -7,7 +7,8 @@ import { Connection } from './connection.ts';
 import type { MemberOptions } from './etcd-args.ts';
 import { syncDirectory } from './etcd-data.ts';
 import { endLeftOver } from './etcd-process.ts';
-import { superviseEtcd, tlsFiles, type SupervisorOptions } from './supervisor.ts';
+import { tlsFiles } from './etcd-tls.ts';
+import { superviseEtcd, type SupervisorOptions } from './supervisor.ts';
 
 export interface RestoreOptions extends Omit<SupervisorOptions, 'member' | 'args'> {
   /** Where `superviseEtcd` will find the data. It must not exist: nothing is ever overwritten. */

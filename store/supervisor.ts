@@ -1,11 +1,10 @@
-import { randomUUID, X509Certificate } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { backoffMs } from '../kit/backoff.ts';
 import { sleep, systemClock, type Clock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
-import type { ConnectOptions } from './connection.ts';
 import { clientUrl, etcdArgs, sameSettings, type EtcdTls, type MemberOptions } from './etcd-args.ts';
 import { checkEtcd } from './etcd-binary.ts';
 import { forgetForced, hasData, noteForced, wasForced } from './etcd-data.ts';
@@ -23,6 +22,7 @@ import {
   type EtcdRecord,
 } from './etcd-process.ts';
 import { isReady } from './etcd-ready.ts';
+import { commonNameOf, tlsFiles } from './etcd-tls.ts';
 import { freePorts, isFree } from './ports.ts';
 
 export interface SupervisorOptions {
@@ -65,6 +65,11 @@ export interface EtcdSupervisor {
   health(): SupervisorHealth;
   /** Why etcd does not run, or did not until a moment ago, and what to do; undefined while all is well. */
   trouble(): string | undefined;
+  /**
+   * The files that etcd is to go by. It is started again when others are named than it was started with, since it
+   * reads whom to trust only then; resolves when it answers. Repeating it does nothing more.
+   */
+  useTls(tls: EtcdTls): Promise<void>;
   /** Ends etcd, with SIGKILL when it takes longer than 5 s. Idempotent. */
   stop(): Promise<void>;
 }
@@ -94,7 +99,7 @@ class Supervisor implements EtcdSupervisor {
   adopted = false;
   endpoints: readonly string[] = [];
 
-  readonly #options: SupervisorOptions;
+  #options: SupervisorOptions;
   readonly #binary: string;
   readonly #version: string;
   readonly #clock: Clock;
@@ -109,6 +114,8 @@ class Supervisor implements EtcdSupervisor {
   #lastExit: string | undefined;
   #cause: string | undefined;
   #runningSince = 0;
+  /** It is ended to be started again at once. */
+  #isRestarting = false;
   #loop: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions, binary: string, version: string) {
@@ -191,6 +198,21 @@ class Supervisor implements EtcdSupervisor {
     this.#state = 'stopped';
   }
 
+  async useTls(tls: EtcdTls): Promise<void> {
+    const { dataDir, logger } = this.#options;
+    this.#options = { ...this.#options, tls };
+    const before = this.#process;
+    const record = readRecord(dataDir);
+    if (before === undefined || record === undefined || sameSettings(record.args, this.#args(record))) return;
+    logger.info({ pid: before.pid }, 'etcd is started again, to go by other certificates');
+    this.#isRestarting = true;
+    await endEtcd(before, this.#clock);
+    while (this.#process === before || this.#state !== 'running') {
+      if (this.#isRemoved()) throw new Error(this.#removed());
+      await sleep(this.#clock, 20, this.#stopping.signal);
+    }
+  }
+
   async #adopt(record: EtcdRecord): Promise<EtcdProcess | undefined> {
     if (!isAlive(record)) return undefined;
     const process = adoptEtcd(record);
@@ -252,6 +274,9 @@ class Supervisor implements EtcdSupervisor {
     const { logger } = this.#options;
     const stopping = this.#stopping.signal;
     let process: EtcdProcess | undefined = first;
+    const noted = (error: unknown): undefined => {
+      this.#lastExit = this.#cause = messageOf(error);
+    };
     for (let failures = 0; !stopping.aborted;) {
       if (process !== undefined) {
         const since = this.#clock.now();
@@ -259,6 +284,12 @@ class Supervisor implements EtcdSupervisor {
         this.#noteEnd(await process.ended);
         cancelRotation();
         if (stopping.aborted) return;
+        if (this.#isRestarting) {
+          this.#isRestarting = false;
+          this.#lastExit = this.#cause = undefined;
+          process = await this.#start(readRecord(this.#options.dataDir)).catch(noted);
+          if (process !== undefined) continue;
+        }
         if (wasRemoved(this.#logFile, this.#logStart)) this.#state = 'removed';
         if (this.#clock.now() - since > stableMs) failures = 0;
       }
@@ -273,10 +304,7 @@ class Supervisor implements EtcdSupervisor {
       await sleep(this.#clock, wait, stopping).catch(() => undefined);
       if (stopping.aborted) return;
       this.#restarts++;
-      process = await this.#start(readRecord(this.#options.dataDir)).catch((error: unknown) => {
-        this.#lastExit = this.#cause = messageOf(error);
-        return undefined;
-      });
+      process = await this.#start(readRecord(this.#options.dataDir)).catch(noted);
     }
   }
 
@@ -365,19 +393,4 @@ class Supervisor implements EtcdSupervisor {
   #maxLogBytes(): number {
     return this.#options.maxLogBytes ?? 10 * 1024 * 1024;
   }
-}
-
-/** How the supervisor itself, and a restore, ask an etcd of ours. */
-export function tlsFiles(tls: EtcdTls | undefined): Pick<ConnectOptions, 'tls'> {
-  if (tls === undefined) return {};
-  const { certFile, keyFile } = tls.client ?? tls;
-  return {
-    tls: { ca: readFileSync(tls.caFile), cert: readFileSync(certFile), key: readFileSync(keyFile) },
-  };
-}
-
-/** The name that the members' certificates share. */
-function commonNameOf(certFile: string): string | undefined {
-  const { subject } = new X509Certificate(readFileSync(certFile));
-  return /^CN=(.*)$/m.exec(subject)?.[1];
 }

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import {
   sessionClose,
   type AssignmentSet,
+  type Certificates,
   type NodeStatus,
   type ToAgent,
   type ToServer,
@@ -30,6 +31,7 @@ export interface LinkOptions {
   onSet(link: Link): void;
   onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void;
   onServers(servers: readonly string[]): void;
+  onCertificates(certificates: Certificates): void;
 }
 
 const missedPongs = 3;
@@ -153,13 +155,16 @@ export class Link {
   }
 
   #handle(frame: ToAgent): void {
-    const { onSet, onFrame, onServers, logger } = this.#options;
+    const { onSet, onFrame, onServers, onCertificates, logger } = this.#options;
     switch (frame.type) {
       case 'welcome':
         this.server = frame.server;
         this.#heartbeatMs = frame.heartbeatMs;
         this.#beatLater();
+        if (frame.certificates !== undefined) onCertificates(frame.certificates);
         return onServers(frame.servers ?? []);
+      case 'certificates':
+        return onCertificates(frame.certificates);
       case 'servers':
         return onServers(frame.servers);
       case 'stream':

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import {
   sessionClose,
   type AssignmentSet,
+  type Certificates,
   type NodeStatus,
   type StreamRequest,
   type TaskEvent,
@@ -48,6 +49,8 @@ export interface SessionOptions {
   onDisconnect?(reason: string): void;
   /** The server of the session can, or cannot, write to the store. */
   onQuorum?(ok: boolean): void;
+  /** What the server at `endpoint` issues certificates with and trusts: now, and when that changes. */
+  onCertificates?(certificates: Certificates, endpoint: string): void;
 }
 
 /** The agent's end of the node session; keeps one for as long as it is open. No call waits for the network. */
@@ -60,6 +63,8 @@ export interface AgentSession {
   event(event: TaskEvent): void;
   /** The description may have changed: does not wait for the next heartbeat. */
   describeAgain(): void;
+  /** The certificate of the node, or whom it trusts, is another now: what is dialled from here on goes by it. */
+  renewed(): void;
   openStream(id: string): Promise<AgentStream>;
   /** Ends the session; containers run on. */
   close(): void;
@@ -129,6 +134,11 @@ class Session implements AgentSession {
 
   describeAgain(): void {
     void this.#link?.describe();
+  }
+
+  renewed(): void {
+    this.#follow();
+    this.describeAgain();
   }
 
   async openStream(id: string): Promise<AgentStream> {
@@ -251,6 +261,7 @@ class Session implements AgentSession {
       onServers: (servers) => {
         if (this.#servers.learn(servers)) this.#follow();
       },
+      onCertificates: (certificates) => this.#options.onCertificates?.(certificates, endpoint),
     });
     const { signal } = this.#stop;
     const onStop = (): void => link.close(sessionClose.done, 'The agent stopped');

@@ -14,7 +14,7 @@ import { parseListen } from './flags.ts';
 import { leaveEtcd, onlyManager } from './leave-etcd.ts';
 import type { ManagerOptions } from './manager-options.ts';
 import { readNodeTls } from './node-tls.ts';
-import { clusterOf } from './worker.ts';
+import { clusterId } from './cluster-id.ts';
 
 export interface LeaveOptions {
   readonly io: Io;
@@ -64,7 +64,7 @@ async function openEngine(options: LeaveOptions, nodeName: string): Promise<Engi
   if (ca === undefined) return undefined;
   const agent = await import('../../agent/index.ts');
 
-  const owner = { cluster: clusterOf(ca), nodeName };
+  const owner = { cluster: await clusterId(dataDir, ca), nodeName };
   const runtime =
     kind === 'simulated'
       ? agent.createSimulatedRuntime({ nodeName, clock })

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { digestOf } from '../../kit/certificate.ts';
 import { FakeClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { generateKey, issueCertificate, selfSign, type KeyedCertificate } from '../../server/pki/index.ts';
@@ -16,20 +17,24 @@ describe('the certificate of a node', () => {
   let key: string;
   const clock = new FakeClock();
   const file = (name: string): string => join(dir, 'pki', name);
-  const issue = (days = 90): string =>
+  const issue = (days = 90, by = ca): string =>
     issueCertificate(
-      ca,
+      by,
       { commonName: 'system:node:w1', organization: 'system:nodes', usage: 'client', days },
       String(createPublicKey(key).export({ type: 'spki', format: 'pem' })),
       clock,
     );
 
+  const makeCa = async (commonName: string): Promise<KeyedCertificate> => {
+    const own = await generateKey();
+    return { key: own, cert: selfSign({ commonName, usage: 'ca', days: 3650 }, own, clock) };
+  };
+
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'orc-node-tls-'));
     await mkdir(file(''), { recursive: true });
     key = await generateKey();
-    const caKey = await generateKey();
-    ca = { key: caKey, cert: selfSign({ commonName: 'ca', usage: 'ca', days: 3650 }, caKey, clock) };
+    ca = await makeCa('ca');
     await Promise.all([
       writeFile(file('ca.crt'), ca.cert),
       writeFile(file('node.crt'), issue()),
@@ -106,7 +111,48 @@ describe('the certificate of a node', () => {
     clock.advance(61 * dayMs);
     await line('is renewed');
     expect(kept.current.ca).toBe(bundle);
-    expect(await readFile(file('ca.crt'), 'utf8')).toBe(bundle);
+    expect(await readFile(file('trust.crt'), 'utf8')).toBe(bundle);
+    kept.close();
+  });
+
+  test('follows a CA that is being replaced, from the server that has come to it', async () => {
+    const other = await makeCa('other');
+    const [both, alone] = [`${ca.cert}${other.cert}`, other.cert];
+    let answer = { ca: both, certificate: issue() };
+    const { kept, asked, line } = keeper((endpoint) =>
+      endpoint === 'https://a:1'
+        ? Promise.resolve({ ca: ca.cert, certificate: issue() })
+        : Promise.resolve(answer),
+    );
+    const digests = (...of: readonly string[]): string[] => of.map(digestOf).sort();
+    kept.follow({ issuer: digestOf(ca.cert), trust: digests(ca.cert) }, 'https://b:1');
+    expect(asked).toEqual([]);
+    kept.follow({ issuer: digestOf(ca.cert), trust: digests(ca.cert, other.cert) }, 'https://b:1');
+    await line('is renewed');
+    expect(kept.current.ca).toBe(both);
+    expect(asked).toEqual(['https://b:1']);
+    answer = { ca: alone, certificate: issue(90, other) };
+    kept.follow({ issuer: digestOf(other.cert), trust: digests(other.cert) }, 'https://b:1');
+    await line('is renewed');
+    expect(kept.current).toMatchObject({ ca: alone, cert: answer.certificate });
+    kept.close();
+  });
+
+  test('asks again until it is what the server has come to', async () => {
+    const other = await makeCa('other');
+    let hasComeTo = false;
+    const { kept, line } = keeper(() =>
+      Promise.resolve({ ca: hasComeTo ? `${ca.cert}${other.cert}` : ca.cert, certificate: issue() }),
+    );
+    kept.follow(
+      { issuer: digestOf(ca.cert), trust: [ca.cert, other.cert].map(digestOf).sort() },
+      'https://b:1',
+    );
+    await line('is renewed');
+    hasComeTo = true;
+    clock.advance(1_000);
+    await line('is renewed');
+    expect(kept.current.ca).toBe(`${ca.cert}${other.cert}`);
     kept.close();
   });
 

@@ -1,9 +1,10 @@
 /** A node's certificate: read from its files, and renewed in time while the agent runs. */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expiredText, renewCertificate } from '../../client/index.ts';
-import { renewalOf } from '../../kit/certificate.ts';
+import type { Certificates } from '../../api-schemas/index.ts';
+import { endOfCertificate, renewalOf, sameTrust, trustStateOf } from '../../kit/certificate.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { writeDurably } from '../../kit/files.ts';
@@ -13,6 +14,7 @@ import { CliError } from '../errors.ts';
 
 /** PEM texts. */
 export interface NodeTls {
+  /** The CAs that are trusted: several while one is replaced by another. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
@@ -31,7 +33,8 @@ export function readNodeTls(dataDir: string): NodeTls {
       );
     }
   };
-  return { ca: read('ca.crt'), cert: read('node.crt'), key: read('node.key') };
+  const trust = existsSync(join(dataDir, 'pki', 'trust.crt')) ? 'trust.crt' : 'ca.crt';
+  return { ca: read(trust), cert: read('node.crt'), key: read('node.key') };
 }
 
 export interface NodeTlsOptions {
@@ -41,6 +44,8 @@ export interface NodeTlsOptions {
   readonly servers: () => readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called with each that is other than the one before. */
+  readonly onRenewed?: () => void;
   /** Default: asks the server. */
   readonly renew?: typeof renewCertificate;
   readonly random?: () => number;
@@ -49,6 +54,11 @@ export interface NodeTlsOptions {
 export interface NodeTlsKeeper {
   /** As it is now; for the next dial. */
   readonly current: NodeTls;
+  /**
+   * Gets a certificate of that CA, and whom to trust, unless both are so already: from the server at `endpoint`, which
+   * said that it has come to that itself. Tries until it is so, or something else is asked for.
+   */
+  follow(wanted: Certificates, endpoint: string): void;
   close(): void;
 }
 
@@ -66,30 +76,45 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
   let current = readNodeTls(dataDir);
   let isClosed = false;
   let cancel = (): void => undefined;
+  let wanted: { readonly certificates: Certificates; readonly endpoint: string } | undefined;
+  let working: Promise<void> | undefined;
 
+  const isAsWanted = (tls: NodeTls): boolean =>
+    wanted === undefined || sameTrust(trustStateOf(tls.cert, tls.ca), wanted.certificates);
+  const isDue = (): boolean => clock.now() >= renewAtOf(current.cert) || !isAsWanted(current);
   const attempt = async (): Promise<void> => {
     try {
-      current = (await renewed(options, current)) ?? current;
+      const first = wanted === undefined ? [] : [wanted.endpoint];
+      const next = await renewed(options, current, first, (there) => isAsWanted(there));
+      if (isClosed) return;
+      current = next;
+      options.onRenewed?.();
     } catch (error) {
       logger.error(
-        { err: messageOf(error), validUntil: endOf(current.cert).toISOString() },
+        { err: messageOf(error), validUntil: endOfCertificate(current.cert).toISOString() },
         'the certificate of this node could not be renewed',
       );
     }
-    const leftMs = endOf(current.cert).getTime() - clock.now();
-    look(Math.min(retry.mostMs, Math.max(retry.leastMs, leftMs / 20)));
+    const leftMs = endOfCertificate(current.cert).getTime() - clock.now();
+    look(isAsWanted(current) ? Math.min(retry.mostMs, Math.max(retry.leastMs, leftMs / 20)) : retry.leastMs);
   };
+  const work = (): void => void (working ??= attempt().finally(() => (working = undefined)));
   const look = (leastMs: number): void => {
     if (isClosed) return;
-    const wait = renewAtOf(current.cert) - clock.now();
-    cancel = clock.after(Math.max(leastMs, Math.min(wait, lookMs)), () =>
-      clock.now() < renewAtOf(current.cert) ? look(0) : void attempt(),
-    );
+    cancel();
+    const wait = isAsWanted(current) ? renewAtOf(current.cert) - clock.now() : 0;
+    cancel = clock.after(Math.max(leastMs, Math.min(wait, lookMs)), () => (isDue() ? work() : look(0)));
   };
   look(0);
   return {
     get current() {
       return current;
+    },
+    follow(certificates, endpoint) {
+      wanted = { certificates, endpoint };
+      if (isClosed || isAsWanted(current)) return;
+      logger.info({ issuer: certificates.issuer }, 'the CA is being replaced: a certificate is asked for');
+      work();
     },
     close() {
       isClosed = true;
@@ -99,34 +124,39 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
 }
 
 /** The next certificate, written; or one that another process on this data directory has written. Throws. */
-async function renewed(options: NodeTlsOptions, current: NodeTls): Promise<NodeTls | undefined> {
+async function renewed(
+  options: NodeTlsOptions,
+  current: NodeTls,
+  first: readonly string[],
+  isAsWanted: (there: NodeTls) => boolean,
+): Promise<NodeTls> {
   const { dataDir, nodeName, servers, clock, logger, random = Math.random } = options;
   const { renew = renewCertificate } = options;
   const there = readNodeTls(dataDir);
-  if (there.cert !== current.cert && clock.now() < renewAtOf(there.cert)) {
+  const isOther = there.cert !== current.cert || there.ca !== current.ca;
+  if (isOther && clock.now() < renewAtOf(there.cert) && isAsWanted(there)) {
     logger.info('the certificate of this node was renewed by another process');
     return there;
   }
   const failures: string[] = [];
-  for (const server of shuffled(servers(), random)) {
+  for (const server of new Set([...first, ...shuffled(servers(), random)])) {
     try {
       const { ca, certificate: cert } = await renew(server, there, nodeName);
       const file = (name: string): string => join(dataDir, 'pki', name);
-      // Whom to trust comes first: a certificate of a new CA is of no use without it.
-      if (ca !== there.ca) await writeDurably(file('ca.crt'), ca, 0o644);
+      // Whom to trust comes first: a certificate of a new CA is of no use without it. Where there is a manager, that
+      // has it from the others.
+      if (ca !== there.ca && !existsSync(file('ca.key'))) await writeDurably(file('trust.crt'), ca, 0o644);
       await writeDurably(file('node.crt'), cert, 0o644);
       logger.info(
-        { server, validUntil: endOf(cert).toISOString() },
+        { server, validUntil: endOfCertificate(cert).toISOString() },
         'the certificate of this node is renewed',
       );
-      return { ca, cert, key: there.key };
+      return readNodeTls(dataDir);
     } catch (error) {
       failures.push(`${server}: ${messageOf(error)}`);
     }
   }
   throw new Error(expiredText(current.cert, servers(), clock.now()) ?? failures.join('; '));
 }
-
-const endOf = (cert: string): Date => new Date(new X509Certificate(cert).validTo);
 
 const renewAtOf = (pem: string): number => renewalOf(new X509Certificate(pem));

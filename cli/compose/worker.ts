@@ -1,10 +1,12 @@
 /** A worker: the agent with its runtime and its session. The composition root of the agent's side. */
 import { join } from 'node:path';
 import type { AgentOptions } from '../../agent/index.ts';
-import { digestOf } from '../../kit/certificate.ts';
+import type { Certificates, NodeStatus } from '../../api-schemas/index.ts';
+import { endOfCertificate, trustStateOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { version } from '../version.ts';
+import { clusterId } from './cluster-id.ts';
 import type { NodeTls } from './node-tls.ts';
 
 export interface WorkerOptions {
@@ -19,6 +21,8 @@ export interface WorkerOptions {
   readonly prefer?: string;
   /** PEM texts: the cluster's CA and the node's certificate and key, as they are now. */
   readonly tls: () => NodeTls;
+  /** The CA is being replaced: the server at `endpoint` issues with and trusts these. */
+  readonly onCertificates?: (certificates: Certificates, endpoint: string) => void;
   readonly logger: Logger;
 }
 
@@ -27,6 +31,8 @@ export interface Worker {
   servers(): readonly string[];
   /** What the node is has changed. */
   describeAgain(): void;
+  /** `tls` gives something else now. */
+  renewed(): void;
   /** Containers run on. */
   close(): Promise<void>;
 }
@@ -35,13 +41,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const agent = await import('../../agent/index.ts');
   const { connectSession, startSignOfLife } = await import('../../agent/session/index.ts');
   const { nodeName } = options;
-  const owner = { cluster: clusterOf(options.tls().ca), nodeName };
+  const owner = { cluster: await clusterId(options.dataDir, options.tls().ca), nodeName };
   const clock = systemClock;
   const logger = options.logger.child({ part: 'agent' });
   const isSimulated = options.runtime === 'simulated';
   const signOfLife = startSignOfLife({ clock, logger });
   const { endpoints, prefer, tls } = options;
   let servers = (): readonly string[] => endpoints;
+  let renewed = (): void => undefined;
   const running = await agent.startAgent({
     owner,
     dataDir: join(options.dataDir, 'agent'),
@@ -50,23 +57,30 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       : agent.createDockerRuntime({ address: options.dockerHost, owner }),
     role: options.role,
     agentVersion: version,
+    certificate: () => certificateOf(tls()),
     logger,
     clock,
     ingress: !isSimulated,
     connect(handlers) {
       const serversFile = join(options.dataDir, 'agent', 'servers.json');
+      const { onCertificates } = options;
       const settings = { endpoints, prefer, serversFile, tls, signOfLife, logger, clock };
-      const session = connectSession({ ...settings, ...handlers });
+      const more = onCertificates === undefined ? {} : { onCertificates };
+      const session = connectSession({ ...settings, ...more, ...handlers });
       servers = () => session.servers();
+      renewed = () => session.renewed();
       return session;
     },
   });
   return {
     servers: () => servers(),
     describeAgain: () => running.describeAgain(),
+    renewed: () => renewed(),
     close: () => running.close(),
   };
 }
 
-/** The cluster's identity on an engine: a digest of its CA. */
-export const clusterOf = (ca: string): string => digestOf(ca).slice(0, 16);
+const certificateOf = ({ ca, cert }: NodeTls): NodeStatus['certificate'] => ({
+  ...trustStateOf(cert, ca),
+  notAfter: endOfCertificate(cert).toISOString(),
+});

@@ -6,5 +6,6 @@ export {
   type CertificateRequest,
   type KeyedCertificate,
 } from './issue.ts';
-export { ensurePki, etcdClientName, PkiError, type Credentials, type Pki } from './pki.ts';
+export { caSteps, PkiError, type CaSteps, type Credentials } from './ca.ts';
+export { ensurePki, etcdClientName, type Pki } from './pki.ts';
 export { endOf, keepPki, type KeepPkiOptions, type PkiKeeper } from './renew.ts';

@@ -1,13 +1,15 @@
 import { X509Certificate } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { digestOf, trustStateOf } from '../../kit/certificate.ts';
 import { FakeClock, systemClock } from '../../kit/clock.ts';
 import { issueCertificate } from './issue.ts';
-import { ensurePki, type Credentials, type Pki } from './pki.ts';
+import { caSteps, type Credentials } from './ca.ts';
+import { ensurePki, type Pki } from './pki.ts';
 
 const dayMs = 86_400_000;
 
@@ -100,6 +102,47 @@ describe('the cluster PKI', () => {
     for (const name of ['ca', 'server', 'admin', 'node', 'etcd', 'etcd-client'])
       await unlink(path(`${name}.crt`));
     expect((await ensure()).ca.key).toBe(key);
+  });
+
+  test('is replaced in steps, each safe to repeat, and trusts both CAs in between', async () => {
+    const first = await ensure();
+    const steps = caSteps(dir, systemClock);
+    const state = ({ server, trust }: Pki) => trustStateOf(server.cert, trust);
+    const old = digestOf(first.ca.cert);
+    await steps.create();
+    await steps.create();
+    const { next } = await ensure();
+    if (next === undefined) throw new Error('there is no next CA');
+    const both = [old, digestOf(next.cert)].sort();
+    await steps.trust(next);
+    await steps.trust(next);
+    const trusting = await ensure();
+    expect(state(trusting)).toEqual({ issuer: old, trust: both });
+    expect(trusting.trustFile).not.toBe(first.trustFile);
+    await steps.issue();
+    await steps.issue();
+    const issuing = await ensure();
+    expect(state(issuing)).toEqual({ issuer: digestOf(next.cert), trust: both });
+    expect(issuing).toMatchObject({ trustFile: trusting.trustFile, ca: { key: next.key } });
+    expect(issuing.next).toBeUndefined();
+    await steps.drop();
+    await steps.drop();
+    const done = await ensure();
+    expect(state(done)).toEqual({ issuer: digestOf(next.cert), trust: [digestOf(next.cert)] });
+    expect(done.server.key).toBe(first.server.key);
+    expect((await readdir(path(''))).filter((name) => name.startsWith('trust-'))).toHaveLength(1);
+  });
+
+  test('completes a change to the next CA that was cut short', async () => {
+    await ensure();
+    const steps = caSteps(dir, systemClock);
+    await steps.create();
+    const { next } = await ensure();
+    if (next === undefined) throw new Error('there is no next CA');
+    await steps.trust(next);
+    await writeFile(path('ca.key'), next.key);
+    expect((await ensure()).ca).toMatchObject({ ...next });
+    await expect(steps.trust({ ...next, key: (await ensure()).server.key })).rejects.toThrow(/not its own/);
   });
 
   test('is never replaced silently when the CA is lost or damaged', async () => {

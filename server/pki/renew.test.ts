@@ -9,7 +9,17 @@ const dayMs = 86_400_000;
 /** Enough of a Pki for its keeper. */
 function pkiUntil(renewAt: number): Pki {
   const leaf = { cert: '', key: '', certFile: '', keyFile: '', notAfter: renewAt + 120 * dayMs };
-  return { ca: leaf, server: leaf, admin: leaf, node: leaf, etcd: leaf, etcdClient: leaf, renewAt };
+  return {
+    ca: leaf,
+    trust: '',
+    trustFile: '',
+    server: leaf,
+    admin: leaf,
+    node: leaf,
+    etcd: leaf,
+    etcdClient: leaf,
+    renewAt,
+  };
 }
 
 /** All that was begun and needs no timer has ended. */

@@ -15,6 +15,8 @@ export interface KeepPkiOptions {
 export interface PkiKeeper {
   /** The newest certificates. */
   readonly current: Pki;
+  /** Makes the certificates anew where what they follow from has changed, and has them used. Throws. */
+  renewNow(): Promise<void>;
   close(): void;
 }
 
@@ -32,14 +34,18 @@ export function keepPki(first: Pki, options: KeepPkiOptions): PkiKeeper {
   let closed = false;
   let cancel = (): void => undefined;
 
+  const make = async (): Promise<void> => {
+    const pki = await ensure();
+    if (closed) return;
+    await onRenewed(pki);
+    current = pki;
+  };
   const renew = async (): Promise<void> => {
     let least = shortestMs;
     try {
-      const pki = await ensure();
+      await make();
       if (closed) return;
-      await onRenewed(pki);
-      current = pki;
-      logger.info({ renewAt: new Date(pki.renewAt).toISOString() }, 'the certificates are renewed');
+      logger.info({ renewAt: new Date(current.renewAt).toISOString() }, 'the certificates are renewed');
     } catch (error) {
       least = retryMs;
       logger.error(
@@ -59,6 +65,7 @@ export function keepPki(first: Pki, options: KeepPkiOptions): PkiKeeper {
     get current() {
       return current;
     },
+    renewNow: make,
     close() {
       closed = true;
       cancel();

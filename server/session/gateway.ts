@@ -76,6 +76,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     );
     for (const session of sessions.values()) session.send({ type: 'quorum', ok });
   };
+  let shown = options.certificates?.();
+  const tellCertificates = (): void => {
+    const now = options.certificates?.();
+    if (now === undefined || JSON.stringify(now) === JSON.stringify(shown)) return;
+    shown = now;
+    for (const session of sessions.values()) session.send({ type: 'certificates', certificates: now });
+  };
   const dispatcher = new Dispatcher(cache, clock, (node) => sessions.get(node), tellServers);
 
   const onRegister = (session: NodeSession): void => {
@@ -105,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     for (const session of sockets) session.check(now, excusedMs);
     signs.check(now, excusedMs);
     tellQuorum();
+    tellCertificates();
   });
   const ask = (node: string, frame: Extract<ToAgent, { type: 'move' }>): void =>
     sessions.get(node)?.send(frame);

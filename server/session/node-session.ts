@@ -228,8 +228,12 @@ export class NodeSession {
   #begin(): void {
     this.#registered = true;
     this.#options.onRegister(this);
-    const { serverName: server, heartbeatMs, servers } = this.#options;
-    this.send({ type: 'welcome', server, heartbeatMs, servers: dialable(servers?.() ?? []) });
+    const { serverName: server, heartbeatMs, servers, certificates } = this.#options;
+    this.send({
+      type: 'welcome',
+      ...{ server, heartbeatMs, servers: dialable(servers?.() ?? []) },
+      ...(certificates === undefined ? {} : { certificates: certificates() }),
+    });
     void this.#catchUp();
   }
 

@@ -117,6 +117,7 @@ function nodeStatus(value: unknown): NodeStatus {
     capacity: 'object',
     engine: 'object',
     agentVersion: 'string',
+    certificate: 'object',
   });
   return status as NodeStatus;
 }

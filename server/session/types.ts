@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
+import type { Certificates, Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Registry } from '../../store/types.ts';
@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly hasQuorum?: () => boolean;
   /** `https://host:port` of all managers, told to agents. Default: none. */
   readonly servers?: () => readonly string[];
+  /** Told to agents, so that they follow. Default: nothing is told. */
+  readonly certificates?: () => Certificates;
   /** PEM texts with which this server asks others for the streams of their nodes. Absent: it does not. */
   readonly peerTls?: () => { readonly ca: string; readonly cert: string; readonly key: string };
 }

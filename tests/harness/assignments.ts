@@ -54,7 +54,8 @@ export class FakeServer {
         this.events.push(event);
         this.#changed();
       },
-      describeAgain: describe,
+      renewed: () => undefined,
+    describeAgain: describe,
       openStream: (id) => Promise.resolve(this.#open(id)),
       close: () => undefined,
     };
