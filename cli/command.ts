@@ -26,8 +26,11 @@ export interface Context {
   connect(): Promise<Connection>;
 }
 
-/** 0 when nothing is returned. 1: failed, 2: wrong usage, 3: timed out, 130: interrupted. */
+/** 0 when nothing is returned. 1: failed, 2: wrong usage, 3: timed out, 4: `noServerHere`, 130: interrupted. */
 export type ExitCode = number;
+
+/** Of `orc server` on a worker: to start it again is of no use, and systemd is told so. */
+export const noServerHere = 4;
 
 export interface CommandSpec<A> {
   /** After the command's name, in yargs' syntax: `<kind> [names..]`. */

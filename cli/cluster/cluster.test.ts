@@ -146,6 +146,20 @@ describe('the role of a node', () => {
     expect(verdict(node('a', 'manager', 'worker'), 'manager', view)).toBe('Change');
   });
 
+  test('is what its server has said, where there has never been an agent', () => {
+    const said: Node = {
+      ...node('s', 'worker', 'worker'),
+      status: {
+        conditions: [
+          { type: 'RoleApplied', status: 'True', reason: 'IsWorker', message: '', lastTransitionTime: '' },
+        ],
+      },
+    };
+    const view = seen(['a'], 'a');
+    expect(verdict(said, 'worker', view)).toBe('Already');
+    expect(verdict({ ...said, status: {} }, 'worker', view)).toBe('Change');
+  });
+
   test('stays where the cluster would be lost by a change', () => {
     expect(verdict(node('a', 'manager'), 'worker', seen(['a'], 'a'))).toMatch(/a is the only manager/);
     const oneDown = seen(['a', 'b'], 'a', 'b', 'c');

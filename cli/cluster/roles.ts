@@ -72,17 +72,22 @@ export function judge(node: Node, role: NodeRole, seen: Seen): 'Change' | 'Alrea
   return why === undefined ? 'Change' : new CliError(why);
 }
 
-/** Its agent says so, and so do the list of managers and etcd. Pure. */
-export function isSettled(
-  { metadata: { name }, status }: Node,
-  role: NodeRole,
-  { managers, etcd }: Seen,
-): boolean {
+/** It says so itself, and so do the list of managers and etcd. Pure. */
+export function isSettled(node: Node, role: NodeRole, { managers, etcd }: Seen): boolean {
+  const { name } = node.metadata;
   const member = etcd?.members.find((one) => one.name === name);
-  if (status?.role !== role) return false;
+  if (saidRole(node) !== role) return false;
   return role === 'manager'
     ? managers.includes(name) && member?.isLearner === false
     : !managers.includes(name) && member === undefined;
+}
+
+/** As its agent says, or its server, where there has never been an agent. */
+function saidRole({ status }: Node): NodeRole | undefined {
+  if (status?.role !== undefined) return status.role;
+  const applied = status?.conditions?.find(({ type }) => type === roleCondition);
+  if (applied?.status !== 'True') return undefined;
+  return applied.reason === 'IsWorker' ? 'worker' : 'manager';
 }
 
 const lookMs = 1_000;

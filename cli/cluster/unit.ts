@@ -1,5 +1,7 @@
 /** The systemd unit of a machine: runs as little as it can, and comes back. Pure. */
 
+import { noServerHere } from '../command.ts';
+
 export interface UnitOptions {
   readonly kind: 'up' | 'server' | 'agent';
   readonly dataDir: string;
@@ -43,6 +45,9 @@ export function unitText(options: UnitOptions): string {
     `ExecStart=${words(command)}`,
     'Restart=always',
     'RestartSec=1',
+    ...(kind === 'server'
+      ? ['# The machine was made a worker.', `RestartPreventExitStatus=${String(noServerHere)}`]
+      : []),
     ...endOf(hasServer),
     'LimitNOFILE=1048576',
     'TasksMax=infinity',

@@ -54,7 +54,7 @@ export const command = defineCommand({
         const { runtime, dockerHost } = flags;
         const nodeName = flags.nodeName ?? defaultNodeName();
         const agent = { runtime, dockerHost };
-        await runManager(run, { ...flags, nodeName, listen }, undefined, agent);
+        await runManager(run, { ...flags, nodeName, listen }, agent);
       } else {
         checkSameName(flags.nodeName, file);
         await runNode(run, flags, file);

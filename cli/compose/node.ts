@@ -1,9 +1,10 @@
 /** Runs this machine where it is no node of a cluster of several: alone; or a server, or an agent, by itself. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NodeRole } from '../../api-schemas/join.ts';
 import { expiredText } from '../../client/index.ts';
 import type { Logger } from '../../kit/log.ts';
 import { note } from '../io.ts';
-import type { ClusterFile } from './cluster-file.ts';
-import { writeClusterFile } from './cluster-file.ts';
 import { keepContext } from './context.ts';
 import type { Listen } from './flags.ts';
 import { checkListen } from './listen.ts';
@@ -20,18 +21,20 @@ export interface ManagerFlags extends EtcdFlags {
   readonly listen: Listen;
 }
 
-/** A server in this process until the signal, with an agent if `agent` says how. Says when it is up. */
+/**
+ * A server in this process until the signal, or for as long as `stay` says, with an agent if `agent` says how. Says
+ * when it is up.
+ */
 export async function runManager(
   { io, signal, clock, logger }: RunContext,
-  flags: ManagerFlags,
-  file: ClusterFile | undefined,
+  flags: ManagerFlags & { readonly member?: MemberPart },
   agent?: AgentPart,
+  stay: (manager: Manager) => Promise<void> = () => untilAborted(signal),
 ): Promise<void> {
   const started = clock.now();
   await checkListen(flags.listen);
-  const member = file === undefined ? {} : { member: memberPart(flags.dataDir, file) };
   const onWait = (message: string): void => note(io, message);
-  const manager = await startManager({ ...flags, ...member, logger, signal, clock, onWait });
+  const manager = await startManager({ ...flags, logger, signal, clock, onWait });
   try {
     const context = await keepContext(io, manager, logger);
     const worker = agent === undefined ? undefined : await startOwnAgent(manager, flags, agent, logger);
@@ -39,7 +42,7 @@ export async function runManager(
       io,
       `orc ${agent === undefined ? 'server ' : ''}is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`,
     );
-    await untilAborted(signal);
+    await stay(manager);
     logger.info('stopping; containers run on');
     await worker?.close();
   } finally {
@@ -84,7 +87,7 @@ export async function runWorker(
       ...agent,
       dataDir,
       nodeName,
-      role: 'worker',
+      role: () => roleIn(dataDir),
       endpoints: servers,
       tls: () => keeper.current,
       logger,
@@ -102,15 +105,6 @@ export async function runWorker(
   }
 }
 
-function memberPart(dataDir: string, file: ClusterFile): MemberPart {
-  if (file.manager === undefined) throw new Error('the file is not of a manager');
-  let current = file;
-  return {
-    file: file.manager,
-    servers: file.servers,
-    save: async (manager) => {
-      current = { ...current, manager };
-      await writeClusterFile(dataDir, current);
-    },
-  };
-}
+/** Of a machine whose server is another process: who has the CA's key is a manager, and nobody else. */
+const roleIn = (dataDir: string): NodeRole =>
+  existsSync(join(dataDir, 'pki', 'ca.key')) ? 'manager' : 'worker';

@@ -10,11 +10,11 @@ import { checkListen } from './listen.ts';
 import type { Manager } from './manager.ts';
 import type { ManagerOptions } from './manager-options.ts';
 import { askPromotion, type OwnNodeOptions } from './own-node.ts';
-import type { NodeFlags, RunContext } from './run-context.ts';
+import type { AgentPart, NodeFlags, RunContext } from './run-context.ts';
 
 export interface RoleParts {
   readonly context: RunContext;
-  readonly flags: NodeFlags;
+  readonly flags: Omit<NodeFlags, keyof AgentPart>;
   /** As it is now; each step that must not be lost is written with `replace` before the next one begins. */
   readonly file: ClusterFile;
   replace(file: ClusterFile): Promise<void>;

@@ -28,7 +28,11 @@ export interface Machine {
   /** Applies a manifest and waits for it. */
   apply(text: string): Promise<void>;
   /** Starts `orc init`, `join` or `up` here, with the flags of this machine, to stay. */
-  start(command: 'init' | 'join' | 'up', ...args: readonly string[]): void;
+  start(command: 'init' | 'join' | 'up' | 'server', ...args: readonly string[]): void;
+  /** Starts an `orc agent` beside an `orc server`. */
+  startAgent(...args: readonly string[]): void;
+  /** Resolves to the exit code of what `start` started. */
+  exited(): Promise<number | null>;
   isRunning(): boolean;
   /** SIGKILL: etcd runs on, as it does when orc crashes. */
   kill(): Promise<void>;
@@ -77,13 +81,22 @@ export function startMachines(): Machines {
 function openMachine(name: string, address: string, dataDir: string, logFile: string): Machine {
   const env = { ...process.env, ORC_CONFIG: `${dataDir}.config`, NO_COLOR: '1' };
   let child: ChildProcess | undefined;
-  const isRunning = (): boolean =>
-    child !== undefined && child.exitCode === null && child.signalCode === null;
+  let agent: ChildProcess | undefined;
+  const runs = (one: ChildProcess | undefined): one is ChildProcess =>
+    one !== undefined && one.exitCode === null && one.signalCode === null;
+  const isRunning = (): boolean => runs(child);
   const signal = async (which: NodeJS.Signals): Promise<void> => {
-    if (child === undefined || !isRunning()) return;
-    const gone = once(child, 'exit');
-    child.kill(which);
-    await gone;
+    const running = [agent, child].filter(runs);
+    const gone = running.map((one) => once(one, 'exit'));
+    for (const one of running) one.kill(which);
+    await Promise.all(gone);
+  };
+  const spawnHere = (words: readonly string[]): ChildProcess => {
+    const log = openSync(logFile, 'a');
+    const own = ['--data-dir', dataDir, '--log-format', 'json'];
+    const made = spawn(process.execPath, [...flags, ...words, ...own], { env, stdio: ['ignore', log, log] });
+    closeSync(log);
+    return made;
   };
   const machine: Machine = {
     name,
@@ -106,12 +119,19 @@ function openMachine(name: string, address: string, dataDir: string, logFile: st
       await machine.must('apply', '-f', `${dataDir}.yml`, '--wait');
     },
     start(command, ...args) {
-      const log = openSync(logFile, 'a');
-      const own = ['--data-dir', dataDir, '--runtime', 'simulated', '--log-format', 'json'];
-      const more = [...(args.includes('--listen') ? [] : ['--listen', `${address}:6750`]), '--name', name];
-      const words = [...flags, command, ...own, ...(command === 'up' ? [] : more), ...args];
-      child = spawn(process.execPath, words, { env, stdio: ['ignore', log, log] });
-      closeSync(log);
+      const listen = args.includes('--listen') ? [] : ['--listen', `${address}:6750`];
+      const isNew = command === 'init' || command === 'join';
+      const more = isNew ? [...listen, '--name', name] : [];
+      const runtime = command === 'server' ? [] : ['--runtime', 'simulated'];
+      child = spawnHere([command, ...runtime, ...more, ...args]);
+    },
+    startAgent(...args) {
+      const server = ['--server-url', `https://${address}:6750`];
+      agent = spawnHere(['agent', '--runtime', 'simulated', '--name', name, ...server, ...args]);
+    },
+    async exited() {
+      if (runs(child)) await once(child, 'exit');
+      return child?.exitCode ?? null;
     },
     isRunning,
     kill: () => signal('SIGKILL'),

@@ -117,3 +117,52 @@ describe('the role of a node', () => {
     );
   }, 120_000);
 });
+
+describe('a manager whose server is a process of its own', () => {
+  const d = machines.machine('d');
+
+  beforeAll(async () => {
+    const token = (await b.must('token', 'show', 'manager', '-q')).trim();
+    const at = ['--listen', `${d.address}:6750`, '--data-dir', d.dataDir, '--name', 'd'];
+    await d.must('join', '--token', token, `${b.address}:6750`, '--no-start', ...at);
+    d.start('server');
+    await until('d serves', [b, d], async () => (await managerColumn(b))['d'] === 'Reachable');
+    d.startAgent();
+    await until('d is a manager', [b, d], async () =>
+      /^d +Ready +manager +Reachable /m.test(await b.must('node', 'ls')),
+    );
+  }, 90_000);
+
+  test('leaves etcd when it is demoted, and ends with the code that is not started again; its agent goes on', async () => {
+    const before = await containers(b);
+    expect(await b.must('node', 'demote', 'd', '--wait')).toContain('d  is a worker');
+    expect(await d.exited()).toBe(4);
+    expect(d.log()).toMatch(/error: d is a worker of its cluster: no server runs here\n *hint: run `orc up /);
+    expect(cluster(d)).toMatchObject({ role: 'worker', asManager: { advertise: `${d.address}:6750` } });
+    for (const name of ['pki/ca.key', 'pki/admin.key', 'etcd']) expect(existsSync(file(d, name))).toBe(false);
+    expect(await b.must('node', 'ls')).toMatch(/^d +Ready +worker +- /m);
+    expect(await b.must('describe', 'node', 'd')).toMatch(
+      /RoleApplied +True +\S+ +IsWorker +its server has ended/,
+    );
+    expect(await containers(b)).toEqual(before);
+    const again = await d.orc('server', '--data-dir', d.dataDir);
+    expect(again).toMatchObject({ code: 4, err: expect.stringContaining('`orc node promote d`') });
+  }, 90_000);
+
+  test('is a manager again with `orc up`; a server that was killed as it left goes on to leave', async () => {
+    await b.must('node', 'promote', 'd');
+    await d.end();
+    d.start('up');
+    await until('d is a manager again', [b, d], async () => (await managerColumn(b))['d'] === 'Reachable');
+    await d.end();
+    d.start('server');
+    await until('d serves', [b, d], async () => (await managerColumn(b))['d'] === 'Reachable');
+    await b.must('node', 'demote', 'd');
+    await until('d leaves', [d], () => cluster(d).manager?.etcd !== 'member');
+    await d.kill();
+    d.start('server');
+    expect(await d.exited()).toBe(4);
+    expect(cluster(d).role).toBe('worker');
+    expect((await managerColumn(b))['d']).toBe('-');
+  }, 120_000);
+});
