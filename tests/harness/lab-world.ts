@@ -27,7 +27,13 @@ interface Listed {
 }
 
 /** Asks a node's engine; throws for any answer but 2xx. */
-export function engineCall<T>(node: LabNode, path: string, method = 'GET'): Promise<T> {
+export async function engineCall<T>(node: LabNode, path: string, method = 'GET'): Promise<T> {
+  const text = await engineText(node, path, method);
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+}
+
+/** The same for an answer that is not one JSON value. */
+export function engineText(node: LabNode, path: string, method = 'GET'): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath: node.socketPath, path, method, timeout: 30_000 }, (answer) => {
       const parts: Buffer[] = [];
@@ -37,7 +43,7 @@ export function engineCall<T>(node: LabNode, path: string, method = 'GET'): Prom
         const text = Buffer.concat(parts).toString('utf8');
         if ((answer.statusCode ?? 500) >= 300)
           return reject(new Error(`${node.name}: ${method} ${path}: ${answer.statusCode} ${text}`));
-        resolve((text === '' ? undefined : JSON.parse(text)) as T);
+        resolve(text);
       });
     });
     call.on('error', reject);
@@ -174,16 +180,22 @@ export async function leaderOf(managers: readonly LabNode[]): Promise<LabNode | 
   return undefined;
 }
 
-async function leads(node: LabNode): Promise<boolean> {
+const leads = async (node: LabNode): Promise<boolean> =>
+  (await etcdMetric(node, 'etcd_server_is_leader').catch(() => 0)) === 1;
+
+/** One of the figures that a node's etcd tells of itself; throws when it does not answer. */
+export async function etcdMetric(node: LabNode, name: string): Promise<number> {
   const { clientPort } = JSON.parse(readFileSync(join(node.dataDir, 'etcd/etcd.json'), 'utf8')) as {
     clientPort: number;
   };
-  const pki = (name: string): string => join(node.dataDir, 'pki', name);
+  const pki = (file: string): string => join(node.dataDir, 'pki', file);
   const tls = ['--cacert', pki('ca.crt'), '--cert', pki('etcd-client.crt'), '--key', pki('etcd-client.key')];
-  const ran = await node.exec([
+  const text = await node.must([
     ...['curl', '-fsS', '--max-time', '5', ...tls, `https://127.0.0.1:${clientPort}/metrics`],
   ]);
-  return /^etcd_server_is_leader 1$/m.test(ran.stdout);
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `));
+  if (line === undefined) throw new Error(`etcd of ${node.name} tells no ${name}`);
+  return Number(line.slice(name.length));
 }
 
 /** Whether the node's `Ready` condition is True. */
