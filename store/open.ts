@@ -17,7 +17,7 @@ export interface OpenOptions extends ConnectOptions {
   /** Default: the system's. */
   readonly clock?: Clock;
   readonly ring?: CacheOptions['ring'];
-  /** How long etcd keeps old revisions. Default 10 minutes, in ms. */
+  /** How long etcd keeps old revisions. Default 5 minutes, in ms. */
   readonly retentionMs?: number;
   /** How often etcd's size and alarms are looked at. Default 15 000 ms. */
   readonly maintenanceMs?: number;

@@ -31,6 +31,7 @@ interface CrashLoop {
   readonly cpu_percent_first_minute: number;
   readonly cpu_percent_last_minute: number;
   readonly restarts_first_minute: number;
+  /** Mean of the last two minutes: all wait about as long, so that a minute has all restarts or none. */
   readonly restarts_last_minute: number;
   /** Most tasks at once that were not being deleted, and what they may be: one that lives and its history, each. */
   readonly tasks_kept_max: number;
@@ -113,7 +114,7 @@ function summarize(tasks: number, minutes: number, samples: readonly Sample[]): 
   if (first === undefined || last === undefined) throw new Error('nothing was measured');
   const at = (second: number): Sample => samples.findLast(({ atS }) => atS <= second + 1) ?? first;
   const afterOne = at(first.atS + 60);
-  const beforeLast = at(last.atS - 60);
+  const [twoBefore, beforeLast] = [at(last.atS - 120), at(last.atS - 60)];
   const max = (of: (sample: Sample) => number): number => Math.max(...samples.map(of));
   const percent = (from: Sample, to: Sample): number => (100 * (to.cpuS - from.cpuS)) / (to.atS - from.atS);
   return {
@@ -121,14 +122,14 @@ function summarize(tasks: number, minutes: number, samples: readonly Sample[]): 
     minutes,
     etcd_mb_start: round1(first.etcdMb),
     etcd_mb_max: round1(max(({ etcdMb }) => etcdMb)),
-    etcd_mb_last_growth: round1(last.etcdMb - at(last.atS - 120).etcdMb),
+    etcd_mb_last_growth: round1(last.etcdMb - twoBefore.etcdMb),
     etcd_mb_end: round1(last.etcdMb),
     server_rss_mb_max: max(({ rssMb }) => rssMb),
     server_rss_mb_end: last.rssMb,
     cpu_percent_first_minute: round1(percent(first, afterOne)),
     cpu_percent_last_minute: round1(percent(beforeLast, last)),
     restarts_first_minute: Math.max(0, afterOne.starts - tasks),
-    restarts_last_minute: last.starts - beforeLast.starts,
+    restarts_last_minute: Math.round((last.starts - twoBefore.starts) / 2),
     tasks_kept_max: max((sample) => sample.tasks),
     tasks_kept_limit: tasks * (1 + taskHistoryLimit),
     events_kept_max: max(({ events }) => events),
