@@ -66,6 +66,14 @@ export interface PromoteAnswer {
   readonly servers: readonly string[];
 }
 
+/** `GET /cluster/v1/next-ca?digest=…`, by another manager: a CA that is to issue next. 404 where it is not. */
+export interface NextCaAnswer {
+  /** PEM. */
+  readonly ca: string;
+  /** Its private key. */
+  readonly caKey: string;
+}
+
 /** `POST /cluster/v1/role`, by a node with its own certificate: how its change of role goes. */
 export interface RoleNote {
   /** Its role is what its Node says. */

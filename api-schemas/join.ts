@@ -34,6 +34,8 @@ export interface JoinRequest extends Proof {
 export interface JoinAnswer {
   /** PEM certificates to trust. */
   readonly ca: string;
+  /** What the cluster's containers are known by on engines. */
+  readonly clusterId?: string;
   readonly certificate: string;
   readonly nodeName: string;
   readonly role: NodeRole;

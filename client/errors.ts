@@ -1,4 +1,5 @@
 import { ApiError, type Status } from '../kit/errors.ts';
+import { untrusted } from './expired.ts';
 
 /** The server was not reached, or the connection broke: nothing is known of what became of the request. */
 export class ConnectionError extends Error {
@@ -22,19 +23,9 @@ export class ConnectionError extends Error {
   }
 }
 
-const untrusted = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-]);
-
 function explain(code: string, message: string): string {
   if (untrusted.has(code))
-    return '(its certificate is not signed by the CA of this context): another cluster answers there, or this cluster was made anew; `orc up` writes a fresh context';
+    return '(its certificate is not signed by the CA of this context): another cluster answers there, this cluster was made anew, or its CA was replaced; `orc up` on a manager writes a fresh context';
   switch (code) {
     case 'ECONNREFUSED':
       return '(connection refused): is `orc up` running? If it listens elsewhere, choose another context with --context or $ORC_CONFIG';

@@ -1,8 +1,9 @@
 export * from './types.ts';
 export { Client } from './client.ts';
 export { makeDirectory } from './directory.ts';
+export { dropContextsOf, type Dropped } from './drop-context.ts';
 export { ConnectionError, isConnectionError } from './errors.ts';
-export { expiredText } from './expired.ts';
+export { expiredText, untrusted, untrustedText } from './expired.ts';
 export type { ExecSession } from './exec.ts';
 export { startInformer, type Informer, type InformerHandlers } from './informer.ts';
 export { isKind, pathOf, type PathRef } from './resources.ts';

@@ -67,9 +67,9 @@ export interface EtcdSupervisor {
   trouble(): string | undefined;
   /**
    * The files that etcd is to go by. It is started again when others are named than it was started with, since it
-   * reads whom to trust only then; resolves when it answers. Repeating it does nothing more.
+   * reads whom to trust only then; `before` is called first. Resolves when it answers. Repeating it does nothing more.
    */
-  useTls(tls: EtcdTls): Promise<void>;
+  useTls(tls: EtcdTls, before?: () => Promise<unknown>): Promise<void>;
   /** Ends etcd, with SIGKILL when it takes longer than 5 s. Idempotent. */
   stop(): Promise<void>;
 }
@@ -198,16 +198,17 @@ class Supervisor implements EtcdSupervisor {
     this.#state = 'stopped';
   }
 
-  async useTls(tls: EtcdTls): Promise<void> {
+  async useTls(tls: EtcdTls, before?: () => Promise<unknown>): Promise<void> {
     const { dataDir, logger } = this.#options;
     this.#options = { ...this.#options, tls };
-    const before = this.#process;
+    const old = this.#process;
     const record = readRecord(dataDir);
-    if (before === undefined || record === undefined || sameSettings(record.args, this.#args(record))) return;
-    logger.info({ pid: before.pid }, 'etcd is started again, to go by other certificates');
+    if (old === undefined || record === undefined || sameSettings(record.args, this.#args(record))) return;
+    logger.info({ pid: old.pid }, 'etcd is started again, to go by other certificates');
+    await before?.().catch(() => undefined);
     this.#isRestarting = true;
-    await endEtcd(before, this.#clock);
-    while (this.#process === before || this.#state !== 'running') {
+    await endEtcd(old, this.#clock);
+    while (this.#process === old || this.#state !== 'running') {
       if (this.#isRemoved()) throw new Error(this.#removed());
       await sleep(this.#clock, 20, this.#stopping.signal);
     }

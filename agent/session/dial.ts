@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { expiredText, type TlsIdentity } from '../../client/index.ts';
+import { expiredText, untrusted, untrustedText, type TlsIdentity } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 
 const defaultHandshakeMs = 10_000;
@@ -41,7 +41,12 @@ export function dial(
       settled();
       resolve(socket);
     });
-    socket.on('error', (error) => reject(new Error(`cannot reach ${endpoint}: ${messageOf(error)}`)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const isUntrusted = untrusted.has(error.code ?? '');
+      reject(
+        new Error(isUntrusted ? untrustedText(endpoint) : `cannot reach ${endpoint}: ${messageOf(error)}`),
+      );
+    });
     socket.once('unexpected-response', (_request, response) => {
       let body = '';
       response.on('data', (part: Buffer) => (body += part.toString('utf8')));

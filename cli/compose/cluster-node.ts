@@ -147,6 +147,7 @@ class ClusterNode {
     const options = { ...this.#flags, nodeName, listen, member, logger, signal, clock, onWait };
     const manager = await startManager(options);
     this.#manager = manager;
+    manager.onRenewed(() => this.#agent?.renewed());
     const context = await keepContext(io, manager, logger);
     this.#agent?.describeAgain();
     note(io, `orc is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`);
@@ -158,7 +159,14 @@ class ClusterNode {
     const { io, clock, logger } = this.#context;
     const { dataDir, runtime, dockerHost } = this.#flags;
     const { nodeName, servers, manager } = this.#file;
-    const keeper = keepNodeTls({ dataDir, nodeName, servers: () => this.#servers(), clock, logger });
+    const keeper = keepNodeTls({
+      dataDir,
+      nodeName,
+      servers: () => this.#servers(),
+      clock,
+      logger,
+      onRenewed: () => this.#agent?.renewed(),
+    });
     this.#keeper = keeper;
     this.#agent = await startWorker({
       ...{ runtime, dockerHost, dataDir, nodeName, logger },
@@ -166,6 +174,10 @@ class ClusterNode {
       endpoints: this.#servers(),
       ...(manager === undefined ? {} : { prefer: urlOf(parseAddress(manager.advertise)) }),
       tls: () => this.#tls(),
+      // A manager has its own part in it.
+      onCertificates: (certificates, endpoint) => {
+        if (this.#manager === undefined && !this.#isToServe()) keeper.follow(certificates, endpoint);
+      },
     });
     if (manager !== undefined) return;
     note(io, `orc agent is up: node ${nodeName}, managers ${servers.join(', ')}`);
@@ -176,8 +188,8 @@ class ClusterNode {
 
   #tls(): NodeTls {
     if (this.#manager !== undefined) {
-      const { ca, node } = this.#manager.pki;
-      return { ca: ca.cert, cert: node.cert, key: node.key };
+      const { trust, node } = this.#manager.pki;
+      return { ca: trust, cert: node.cert, key: node.key };
     }
     return this.#keeper?.current ?? readNodeTls(this.#flags.dataDir);
   }

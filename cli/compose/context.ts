@@ -1,5 +1,7 @@
-import { configPath, mergeContext } from '../../client/index.ts';
+import { join } from 'node:path';
+import { configPath, dropContextsOf, mergeContext, type KubeConfig } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
+import { readIfThere } from '../../kit/files.ts';
 import type { Logger } from '../../kit/log.ts';
 import { note, type Io } from '../io.ts';
 import type { Manager } from './manager.ts';
@@ -13,7 +15,7 @@ export async function writeContext(
 ): Promise<string> {
   const path = configPath(io.env);
   const name = await mergeContext(
-    { name: wanted, endpoints: servers(), ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+    { name: wanted, endpoints: servers(), ca: pki.trust, cert: pki.admin.cert, key: pki.admin.key },
     { path },
   );
   if (name !== wanted) {
@@ -33,4 +35,30 @@ export async function keepContext(io: Io, manager: Manager, logger: Logger): Pro
     );
   });
   return writeContext(io, manager);
+}
+
+/**
+ * Takes out the contexts that this data directory's managers have written, told by the admin's key that is nowhere
+ * else; says which, and which is current then. A file that cannot be changed is said, and no reason to stay.
+ */
+export async function dropContext(io: Io, dataDir: string): Promise<void> {
+  const key = await readIfThere(join(dataDir, 'pki', 'admin.key'));
+  if (key === undefined) return;
+  const path = configPath(io.env);
+  try {
+    const { names, config } = await dropContextsOf(key, path);
+    if (names.length === 0) return;
+    const gone = names.map((name) => `"${name}"`).join(', ');
+    note(io, `context ${gone} is gone from ${path}; ${currentText(config)}`);
+  } catch (error) {
+    note(io, `the context of this machine stays: ${messageOf(error)}`);
+  }
+}
+
+function currentText({ contexts = [], ...config }: KubeConfig): string {
+  const current = config['current-context'];
+  if (current !== undefined) return `current is "${current}"`;
+  if (contexts.length === 0) return 'there is no other';
+  const others = contexts.map(({ name }) => name).join(', ');
+  return `none is current: choose one with \`orc config use-context\` (${others})`;
 }

@@ -25,15 +25,15 @@ export const hasOwnEtcd = ({ etcdEndpoints = [] }: Pick<ManagerOptions, 'etcdEnd
   etcdEndpoints.length === 0;
 
 /** The files of etcd and its only client. */
-export const etcdTlsOf = ({ ca, etcd, etcdClient }: Pki, clientName: string): StoreRoom.EtcdTls => ({
-  caFile: ca.certFile,
+export const etcdTlsOf = ({ trustFile, etcd, etcdClient }: Pki, clientName: string): StoreRoom.EtcdTls => ({
+  caFile: trustFile,
   certFile: etcd.certFile,
   keyFile: etcd.keyFile,
   client: { certFile: etcdClient.certFile, keyFile: etcdClient.keyFile, hostname: clientName },
 });
 
-export const etcdClientTls = ({ ca, etcdClient }: Pki) => ({
-  ca: Buffer.from(ca.cert),
+export const etcdClientTls = ({ trust, etcdClient }: Pki) => ({
+  ca: Buffer.from(trust),
   cert: Buffer.from(etcdClient.cert),
   key: Buffer.from(etcdClient.key),
 });
@@ -44,6 +44,8 @@ export interface OpenedStore {
   readonly isAnew: boolean;
   /** Notes that the member has begun: without its data nobody must begin another cluster by accident. */
   settle(): Promise<void>;
+  /** Has our etcd, and our connection with it, go by other certificates. Resolves when it answers. */
+  useTls(pki: Pki): Promise<void>;
   /** Why etcd does not answer, where that is known. */
   readonly trouble: () => string | undefined;
 }
@@ -61,6 +63,7 @@ export async function openEtcd(
       opened: await openExternal(options, track, store, closers),
       isAnew: false,
       settle: () => Promise.resolve(),
+      useTls: () => Promise.resolve(),
       trouble: () => undefined,
     };
   const { dataDir, member, signal } = options;
@@ -91,7 +94,12 @@ export async function openEtcd(
   }
   const isAnew = member?.file.etcd === 'forced' || member?.file.etcd === 'restored';
   const settle = async (): Promise<void> => member?.save({ ...withoutInitial(member.file), etcd: 'member' });
-  return { opened, isAnew, settle, trouble: () => etcd.trouble() };
+  const useTls = async (next: Pki): Promise<void> => {
+    opened.connection.renewTls(etcdClientTls(next));
+    // It reads its own certificate for each connection, and whom to trust at its start.
+    await etcd.useTls(etcdTlsOf(next, clientName), () => store.moveLeader(opened.connection));
+  };
+  return { opened, isAnew, settle, useTls, trouble: () => etcd.trouble() };
 }
 
 interface Joined {
@@ -110,7 +118,7 @@ async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki
   const own = urlOf({ host, port });
   const ask: AskOptions = {
     servers: member.servers.filter((server) => server !== own),
-    tls: { ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+    tls: { ca: pki.trust, cert: pki.admin.cert, key: pki.admin.key },
     logger: logger.child({ part: 'etcd' }),
     clock,
     signal,

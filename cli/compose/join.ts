@@ -1,10 +1,12 @@
 /** The files of a machine that has joined: what `orc join` writes, step by step, each step safe to repeat. */
 import { join as pathJoin } from 'node:path';
 import { formatToken, parseToken, type JoinAnswer, type JoinToken } from '../../api-schemas/join.ts';
+import { certificatesIn } from '../../kit/certificate.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
 import { isConnectionError, joinCluster } from '../../client/index.ts';
 import { CliError } from '../errors.ts';
+import { writeClusterId } from './cluster-id.ts';
 import type { ClusterFile, ManagerAddresses } from './cluster-file.ts';
 
 export interface JoinFlags {
@@ -42,7 +44,10 @@ export async function joinThrough(flags: JoinFlags): Promise<ClusterFile> {
   const answer = await firstAnswer(flags.servers, (endpoint) =>
     joinCluster({ endpoint, token: formatToken(token), parsed: token, nodeName, labels, key }),
   );
-  await writeDurably(file('ca.crt'), answer.ca, 0o644);
+  const [issuing = answer.ca] = certificatesIn(answer.ca);
+  await writeDurably(file('ca.crt'), issuing, 0o644);
+  await writeDurably(file('trust.crt'), answer.ca, 0o644);
+  if (answer.clusterId !== undefined) await writeClusterId(dataDir, answer.clusterId);
   await writeDurably(file('node.crt'), answer.certificate, 0o644);
   if (answer.caKey !== undefined) await writeDurably(file('ca.key'), answer.caKey, 0o600);
   const servers = [...new Set([...answer.servers, ...flags.servers])];

@@ -66,7 +66,7 @@ export const leaverOf = (
   nodeName,
   peerUrl: urlOf({ host: parseAddress(file.advertise).host, port: file.peerPort }),
   servers: servers.filter((server) => server !== urlOf(parseAddress(file.advertise))),
-  tls: { ca: pki.ca.cert, cert: pki.admin.cert, key: pki.admin.key },
+  tls: { ca: pki.trust, cert: pki.admin.cert, key: pki.admin.key },
   logger: logger.child({ part: 'etcd' }),
   clock,
   signal,

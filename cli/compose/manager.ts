@@ -4,13 +4,16 @@
  */
 import { createPublicKey } from 'node:crypto';
 import { serverLease } from '../../api-schemas/index.ts';
+import { trustStateOf } from '../../kit/certificate.ts';
 import { systemClock, timestamp } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
 import { parseAddress, urlOf } from './advertise.ts';
-import { etcdClientTls, hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
+import { followCaRotation, managerPkiOf } from './ca-rotation.ts';
+import { clusterId } from './cluster-id.ts';
+import { hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
 import { leaverOf, untilRemoved, whyNotRetire } from './leave-etcd.ts';
 import { listenError } from './listen.ts';
 import type { ManagerOptions } from './manager-options.ts';
@@ -39,7 +42,7 @@ export interface Manager {
 /** Starts a manager; resolves when the API answers. What had been started is stopped again when a part fails. */
 export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { dataDir, listen, logger, nodeName } = options;
-  const { endOf, ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
+  const { caSteps, endOf, ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
   const { startServer, createRecorder, createTracker } = await import('../../server/index.ts');
   const { createGateway } = await import('../../server/session/index.ts');
   const { createCluster } = await import('../../server/cluster/index.ts');
@@ -58,7 +61,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: hostnamesOf(options), nodeName });
     const pki = await ensure();
-    const { opened, isAnew, settle, trouble } = await openEtcd(
+    const { opened, isAnew, settle, useTls, trouble } = await openEtcd(
       options,
       pki,
       etcdClientName,
@@ -75,6 +78,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const { registry } = opened;
     const clock = systemClock;
     let current = pki;
+    let certificates = trustStateOf(pki.server.cert, pki.trust);
     const since = timestamp(clock);
     const cluster = createCluster({
       registry,
@@ -86,6 +90,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       }),
       nodeName,
       ca: () => current.ca,
+      trust: () => current.trust,
+      next: () => current.next,
+      clusterId: await clusterId(dataDir, pki.ca.cert),
       ...(hasOwnEtcd(options) ? { etcd: opened.connection } : {}),
       clock,
       logger: logger.child({ part: 'cluster' }),
@@ -99,6 +106,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       clock,
       recordEvent: createRecorder({ registry, clock, logger, component: 'gateway' }),
       servers: cluster.servers,
+      certificates: () => certificates,
       peerTls: () => serverTls(current),
     });
     const controllers = startControllers({
@@ -133,22 +141,29 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     const url = urlOf(address);
     const peer =
       options.member === undefined ? {} : { peerURL: urlOf({ host, port: options.member.file.peerPort }) };
-    await cluster.announce(createPublicKey(pki.node.key), { url, ...peer, version, since }, isAnew);
+    const own = { url, ...peer, version, since, pki: managerPkiOf(pki) };
+    await cluster.announce(createPublicKey(pki.node.key), own, isAnew);
     await settle();
     const listeners: ((pki: Pki) => void)[] = [];
     const keeper = keepPki(pki, {
       ensure,
-      // etcd reads its own certificate's file for each connection.
-      onRenewed: (renewed) => {
+      onRenewed: async (renewed) => {
         current = renewed;
+        certificates = trustStateOf(renewed.server.cert, renewed.trust);
         server.renewTls(serverTls(renewed));
-        if (hasOwnEtcd(options)) opened.connection.renewTls(etcdClientTls(renewed));
         for (const listener of listeners) listener(renewed);
+        await useTls(renewed);
       },
       clock,
       logger: logger.child({ part: 'pki' }),
     });
-    closers.push(() => Promise.resolve(keeper.close()));
+    const rotation = followCaRotation({
+      ...{ registry, nodeName, clock, logger: logger.child({ part: 'pki' }) },
+      steps: caSteps(dataDir, clock),
+      pki: () => current,
+      reload: () => keeper.renewNow(),
+    });
+    closers.push(() => rotation.close().finally(() => keeper.close()));
     return {
       url,
       get pki() {
@@ -179,7 +194,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   }
 }
 
-const serverTls = ({ ca, server }: Pki) => ({ ca: ca.cert, cert: server.cert, key: server.key });
+const serverTls = ({ trust, server }: Pki) => ({ ca: trust, cert: server.cert, key: server.key });
 
 /** How long a manager that is gone holds on to what it leads, and its agents to it. etcd's least is 2. */
 const memberTtlSeconds = 3;

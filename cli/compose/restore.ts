@@ -10,6 +10,7 @@ import { CliError } from '../errors.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { readClusterFile, writeClusterFile, type ManagerFile } from './cluster-file.ts';
 import { addressesOf } from './addresses.ts';
+import { writeClusterId } from './cluster-id.ts';
 import { etcdTlsOf, memberTiming, peerUrlsOf } from './etcd.ts';
 
 export interface RestoreOptions {
@@ -49,6 +50,7 @@ export async function restoreManager(options: RestoreOptions): Promise<Restored>
     await privateDirectory(pkiDir);
     await writeDurably(join(pkiDir, 'ca.key'), head.ca.key, 0o600);
     await writeDurably(join(pkiDir, 'ca.crt'), head.ca.cert, 0o644);
+    if (head.clusterId !== undefined) await writeClusterId(dataDir, head.clusterId);
     const listen = parseAddress(manager.listen);
     const pki = await ensurePki(dataDir, {
       nodeName,

@@ -4,6 +4,7 @@ import { seal } from '../../kit/sealed.ts';
 import { backup, type MemberCalls } from '../../store/index.ts';
 import type { Reply } from '../types.ts';
 import { text } from './input.ts';
+import { isRotating } from './rotation.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
 /** First line of what is sealed: what a new manager needs beside the store. */
@@ -15,6 +16,8 @@ export interface BackupHead {
   readonly nodeName: string;
   /** PEM texts. */
   readonly ca: { readonly cert: string; readonly key: string };
+  /** Absent in backups of earlier versions: it follows from the CA then. */
+  readonly clusterId?: string;
 }
 
 /**
@@ -30,6 +33,11 @@ export async function sealedBackup(options: ClusterOptions, call: Pick<ClusterCa
   if (etcd === undefined)
     throw new ApiError(409, 'the state of this cluster is in an etcd of yours: back that up, and pki/');
   const staleOk = (body as { staleOk?: unknown }).staleOk === true;
+  if (isRotating(options.registry.cache))
+    throw new ApiError(
+      409,
+      'the CA is being replaced: a backup of now would hold one that is about to end. Try again when `orc ca status` says that it is done',
+    );
   const ca = options.ca();
   const head: BackupHead = {
     format: 'orc-backup',
@@ -37,6 +45,7 @@ export async function sealedBackup(options: ClusterOptions, call: Pick<ClusterCa
     createdAt: new Date(clock.now()).toISOString(),
     nodeName,
     ca: { cert: ca.cert, key: ca.key },
+    ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
   };
   logger.info('a backup is being made');
   const stream = seal(contentOf(head, etcd, staleOk), passphrase);

@@ -11,7 +11,8 @@ import { nodeUserPrefix } from '../session/types.ts';
 import type { Reply } from '../types.ts';
 import { sealedBackup } from './backup.ts';
 import { Challenges } from './challenges.ts';
-import { join, renew, type Refuse } from './join.ts';
+import { join, renew, renewAdmin, type Refuse } from './join.ts';
+import { nextCa } from './rotation.ts';
 import { serverStatus } from './status.ts';
 import { noteRole, promote, roleNoteOf } from './roles.ts';
 import { claimOwnNode, generationOf, refusalOf, serversOf, writeManager } from './object.ts';
@@ -74,6 +75,9 @@ export function createCluster(options: ClusterOptions): Cluster {
       const name = identity.name.slice(nodeUserPrefix.length);
       return renew(options, name, prove(proofOf(await body()), name));
     },
+    'POST renew-admin': async ({ body, identity }) =>
+      renewAdmin(options, identity.name, prove(proofOf(await body()), identity.name)),
+    'GET next-ca': ({ query }) => Promise.resolve().then(() => nextCa(options, query.get('digest') ?? '')),
     'GET token': ({ query }) => {
       const role = query.get('role') ?? 'worker';
       if (role !== 'worker' && role !== 'manager')

@@ -2,13 +2,17 @@ import type { KeyObject } from 'node:crypto';
 import { isName, validateLabels } from '../../api-schemas/metadata/validate.ts';
 import type { JoinAnswer, JoinRequest, RenewAnswer } from '../../api-schemas/join.ts';
 import { ApiError } from '../../kit/errors.ts';
-import { digestOfKey, issueCertificate } from '../pki/index.ts';
+import { certificatesIn, digestOf } from '../../kit/certificate.ts';
+import { digestOfKey, issueCertificate, type CertificateRequest } from '../pki/index.ts';
+import { adminGroup } from '../auth/identity.ts';
 import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
+import { whyNoManager } from './rotation.ts';
 import { checkToken } from './token.ts';
 import type { ClusterOptions } from './types.ts';
 
 /** Nodes renew past two thirds of it. */
 const defaultNodeDays = 90;
+const adminDays = 365;
 
 export type Refuse = (reason: string, error: ApiError) => ApiError;
 
@@ -40,6 +44,10 @@ export async function join(
       'this cluster keeps its state in an etcd of yours: start a further manager with `orc up --etcd-endpoints …` and a copy of pki/';
     throw refuse('external-etcd', new ApiError(403, message));
   }
+  if (role === 'manager') {
+    const why = whyNoManager(registry.cache);
+    if (why !== undefined) throw refuse('ca-rotation', new ApiError(409, why));
+  }
   const key = prove();
   await claimNode(registry, request.nodeName, digestOfKey(key), request.labels).catch((error: unknown) => {
     throw error instanceof ApiError && error.code === 409 ? refuse('name-taken', error) : error;
@@ -47,7 +55,8 @@ export async function join(
   const log = { object: `Node/${request.nodeName}`, role };
   options.logger.info(log, role === 'manager' ? 'joined, and was given the key of the CA' : 'joined');
   return {
-    ca: ca.cert,
+    ca: authoritiesOf(options),
+    ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
     certificate: nodeCertificate(options, request.nodeName, key),
     nodeName: request.nodeName,
     role,
@@ -61,27 +70,38 @@ export async function join(
  * removed or whose name went to another machine.
  */
 export async function renew(options: ClusterOptions, name: string, key: KeyObject): Promise<RenewAnswer> {
-  const { registry, ca } = options;
+  const { registry } = options;
   await registry.cache.sync({ staleOk: true });
   const refusal = refusalOf(registry.cache, name, digestOfKey(key));
   if (refusal !== undefined) throw new ApiError(403, refusal);
-  return { ca: ca().cert, certificate: nodeCertificate(options, name, key) };
+  return { ca: authoritiesOf(options), certificate: nodeCertificate(options, name, key) };
 }
 
-function nodeCertificate(
-  { ca, clock, nodeDays = defaultNodeDays }: ClusterOptions,
-  name: string,
-  key: KeyObject,
-): string {
-  return issueCertificate(
-    ca(),
+/** A certificate for an admin who has one, for the same name and key: of the CA that issues now. */
+export function renewAdmin(options: ClusterOptions, name: string, key: KeyObject): RenewAnswer {
+  options.logger.info({ user: name }, 'an admin renewed a certificate');
+  const request = { commonName: name, organization: adminGroup, usage: 'client', days: adminDays } as const;
+  return { ca: authoritiesOf(options), certificate: certificateFor(options, request, key) };
+}
+
+/** Whom to trust, PEM: the CA that issues comes first. */
+function authoritiesOf({ ca, trust }: ClusterOptions): string {
+  const { cert } = ca();
+  const others = certificatesIn(trust?.() ?? cert).filter((one) => digestOf(one) !== digestOf(cert));
+  return [cert, ...others].join('');
+}
+
+const nodeCertificate = (options: ClusterOptions, name: string, key: KeyObject): string =>
+  certificateFor(
+    options,
     {
       commonName: `system:node:${name}`,
       organization: 'system:nodes',
       usage: 'client',
-      days: nodeDays,
+      days: options.nodeDays ?? defaultNodeDays,
     },
-    String(key.export({ type: 'spki', format: 'pem' })),
-    clock,
+    key,
   );
-}
+
+const certificateFor = ({ ca, clock }: ClusterOptions, request: CertificateRequest, key: KeyObject): string =>
+  issueCertificate(ca(), request, String(key.export({ type: 'spki', format: 'pem' })), clock);

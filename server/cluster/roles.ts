@@ -12,6 +12,7 @@ import { nodeOf } from '../auth/authorize.ts';
 import type { Identity } from '../types.ts';
 import { text } from './input.ts';
 import { refusalOf, serversOf } from './object.ts';
+import { whyNoManager } from './rotation.ts';
 import type { ClusterOptions } from './types.ts';
 
 /**
@@ -28,6 +29,8 @@ export async function promote(options: ClusterOptions, identity: Identity): Prom
       409,
       'this cluster keeps its state in an etcd of yours: start a further manager with `orc up --etcd-endpoints …` and a copy of pki/',
     );
+  const why = whyNoManager(options.registry.cache);
+  if (why !== undefined) throw new ApiError(409, why);
   options.logger.warn({ object: `Node/${name}` }, 'is promoted, and was given the key of the CA');
   const { cert: ca, key: caKey } = options.ca();
   return { ca, caKey, servers: serversOf(options.registry.cache) };

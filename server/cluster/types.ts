@@ -12,6 +12,12 @@ export interface ClusterOptions {
   readonly nodeName: string;
   /** The CA as it is now. */
   readonly ca: () => Ca;
+  /** The CAs that are trusted, PEM, as they are now. Default: the one that issues. */
+  readonly trust?: () => string;
+  /** The CA that is to issue next, while it is replaced. */
+  readonly next?: () => Ca | undefined;
+  /** The cluster's identity on engines, for machines that join and for backups. */
+  readonly clusterId?: string;
   /** Our etcd member; undefined with an etcd that is not ours. */
   readonly etcd?: MemberCalls;
   /** What the process around it knows of this server. */
