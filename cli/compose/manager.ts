@@ -167,7 +167,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     return {
       url,
       get pki() {
-        return keeper.current;
+        return current;
       },
       servers: () => [url, ...cluster.servers().filter((other) => other !== url)],
       token: cluster.token,
@@ -177,7 +177,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
         const { member } = options;
         if (member === undefined) throw new Error('a machine alone stays what it is');
         const known = { ...member, servers: cluster.servers() };
-        const leaver = leaverOf({ ...options, signal }, known, keeper.current);
+        const leaver = leaverOf({ ...options, signal }, known, current);
         // With the last of the store's parts: who leads etcd hands it over.
         await closeFrom(storeParts - 1);
         await untilRemoved(leaver, (message) => {

@@ -38,6 +38,7 @@ export async function runManager(
   try {
     const context = await keepContext(io, manager, logger);
     const worker = agent === undefined ? undefined : await startOwnAgent(manager, flags, agent, logger);
+    manager.onRenewed(() => worker?.renewed());
     note(
       io,
       `orc ${agent === undefined ? 'server ' : ''}is up at ${manager.url} (${((clock.now() - started) / 1000).toFixed(1)} s); ${context}`,
@@ -64,8 +65,8 @@ const startOwnAgent = (
     endpoints: manager.servers(),
     prefer: manager.url,
     tls: () => {
-      const { ca, node } = manager.pki;
-      return { ca: ca.cert, cert: node.cert, key: node.key };
+      const { trust, node } = manager.pki;
+      return { ca: trust, cert: node.cert, key: node.key };
     },
     logger,
   });
@@ -81,7 +82,12 @@ export async function runWorker(
   servers: readonly string[],
 ): Promise<void> {
   let known = (): readonly string[] => servers;
-  const keeper = keepNodeTls({ dataDir, nodeName, servers: () => known(), clock, logger });
+  let onRenewed = (): void => undefined;
+  const keeper = keepNodeTls({
+    ...{ dataDir, nodeName, clock, logger },
+    servers: () => known(),
+    onRenewed: () => onRenewed(),
+  });
   try {
     const worker = await startWorker({
       ...agent,
@@ -90,9 +96,11 @@ export async function runWorker(
       role: () => roleIn(dataDir),
       endpoints: servers,
       tls: () => keeper.current,
+      onCertificates: (certificates, endpoint) => keeper.follow(certificates, endpoint),
       logger,
     });
     known = () => worker.servers();
+    onRenewed = () => worker.renewed();
     note(io, `orc agent is up: node ${nodeName}, managers ${servers.join(', ')}`);
     // The containers are looked after all the same.
     const expired = expiredText(keeper.current.cert, servers, clock.now());

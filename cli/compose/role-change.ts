@@ -34,6 +34,7 @@ export async function prepareManager(parts: RoleParts, stop: AbortSignal): Promi
   stop.throwIfAborted();
   const pki = join(flags.dataDir, 'pki');
   await writeDurably(join(pki, 'ca.crt'), ca, 0o644);
+  await writeDurably(join(pki, 'trust.crt'), ca, 0o644);
   await writeDurably(join(pki, 'ca.key'), caKey, 0o600);
   const { asManager: _, ...rest } = file;
   await parts.replace({ ...rest, role: 'manager', servers, manager: { ...addresses, etcd: 'joining' } });
