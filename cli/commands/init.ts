@@ -11,6 +11,7 @@ import {
   listenOption,
   memberOptions,
 } from '../compose/flags.ts';
+import { joinHint } from '../compose/join-hint.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { runNode } from '../compose/cluster-node.ts';
 import { CliError } from '../errors.ts';
@@ -19,7 +20,7 @@ import { note } from '../io.ts';
 export const command = defineCommand({
   describe: 'Make this machine the first manager of a cluster, and run it.',
   examples: [
-    ['orc init', 'The first manager; prints the commands with which others join'],
+    ['orc init', 'The first manager; says how others join, in a terminal with the command for workers'],
     ['orc init --advertise 10.0.0.5', 'Where the machine has several addresses'],
     ['orc init --no-start && systemctl enable --now orc', 'Prepare only; `orc systemd-unit` prints the unit'],
   ],
@@ -58,14 +59,10 @@ export const command = defineCommand({
         );
         return;
       }
-      const command = (token: string): string => `  orc join --token ${token} ${formatAddress(advertise)}`;
+      // It is written to stderr, beside what a service logs.
+      const isTerminal = io.stdoutTty && io.stderrTty;
       await runNode({ ...context, logger }, { ...flags, listen: undefined }, file, ({ token }) =>
-        [
-          'To add a worker, run there:',
-          command(token('worker')),
-          'To add a manager (three of them survive the loss of one):',
-          command(token('manager')),
-        ].join('\n'),
+        joinHint(token, formatAddress(advertise), isTerminal),
       );
     } finally {
       await unlock();

@@ -34,6 +34,11 @@ describe('orc node', () => {
     expect(out).toMatch(/^w1 +Ready +worker +- /m);
   });
 
+  test('init says how others join, and writes no token where it is no terminal', () => {
+    expect(n1.log()).toContain('`orc token show worker`');
+    expect(n1.log()).not.toContain('orc1-');
+  });
+
   test('any command tells the context where the managers are', () => {
     const config = readFileSync(`${n1.dataDir}.config`, 'utf8');
     expect(config).toContain(`server: https://${n1.address}:6750`);
@@ -92,7 +97,7 @@ describe('orc node', () => {
     await until('w1 says why', [w1], () => /node w1 is not part of the cluster.*orc join/.test(w1.log()));
     expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).toEqual(['n1', 'n2']);
     await w1.end();
-  });
+  }, 60_000);
 });
 
 describe('a manager that was added to etcd and never came', () => {
@@ -188,6 +193,8 @@ describe('orc leave', () => {
     await n2.end();
     const { code, out, err } = await leave(n2);
     expect(code === 0 ? out : err).toBe('n2 has left the cluster; 0 containers removed\n');
+    expect(err).toContain(`context "orc" is gone from ${n2.dataDir}.config; there is no other`);
+    expect((await n2.orc('get', 'nodes')).err).toContain('no cluster is configured');
     expect(await names(n1)).toEqual(['n1']);
     const out1 = await n1.must('node', 'ls');
     expect(out1).toMatch(/^n1 .* Leader /m);
