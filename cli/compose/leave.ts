@@ -10,6 +10,7 @@ import type { Logger } from '../../kit/log.ts';
 import { CliError } from '../errors.ts';
 import { note, type Io } from '../io.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { dropContext } from './context.ts';
 import { parseListen } from './flags.ts';
 import { leaveEtcd, onlyManager } from './leave-etcd.ts';
 import type { ManagerOptions } from './manager-options.ts';
@@ -47,6 +48,8 @@ export async function leave(options: LeaveOptions, file: ClusterFile): Promise<s
   const containers = engine === undefined ? undefined : await engine.clear();
   const { endLeftOver } = await import('../../store/index.ts');
   await endLeftOver(join(dataDir, 'etcd'), options.clock);
+  // Before the key goes that tells which it is.
+  await dropContext(io, dataDir);
   for (const part of parts) await rm(join(dataDir, part), { recursive: true, force: true });
   const what =
     containers === undefined ? 'its containers run on' : `${String(containers)} containers removed`;
