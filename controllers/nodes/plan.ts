@@ -1,6 +1,7 @@
 import { formatDuration, type Condition, type Node } from '../../api-schemas/index.ts';
 import { findCondition, setConditions, type NewCondition } from '../runtime/conditions.ts';
 import type { Timing } from '../runtime/controller.ts';
+import { heldReason } from '../runtime/nodes.ts';
 import type { Since } from '../runtime/sightings.ts';
 
 export interface Observed {
@@ -161,7 +162,10 @@ function notSeenSinceRestore({ node, nowMs, restoredAtMs }: Observed): LostVerdi
   if (Date.parse((server === '' ? lastSeen : since) ?? '') >= restoredAtMs) return undefined;
   const message =
     'not seen since the cluster was restored: join it again there, or remove it with `orc node rm`; given up after 15m';
-  return { condition: cond('Lost', 'False', 'Restored', message), dueMs: restoredAtMs + findAgainMs };
+  return {
+    condition: cond('Lost', 'False', heldReason.restored, message),
+    dueMs: restoredAtMs + findAgainMs,
+  };
 }
 
 /** Why a node is not given up, although it is due. */
@@ -172,12 +176,12 @@ function heldBack(
   if (total < 3 || out < 2 || out <= manyShare * total) return undefined;
   if (out === total) {
     const message = 'all nodes are out of reach at once: none is given up';
-    return { reason: 'AllNodesOut', message, dueMs: nowMs + manyEveryMs };
+    return { reason: heldReason.all, message, dueMs: nowMs + manyEveryMs };
   }
   const nextMs = lastLostAtMs + manyEveryMs;
   if (nowMs >= nextMs) return undefined;
   const message = `${out} of ${total} nodes are out of reach: they are given up one by one`;
-  return { reason: 'ManyNodesOut', message, dueMs: nextMs };
+  return { reason: heldReason.many, message, dueMs: nextMs };
 }
 
 function downSince({ node, nowMs, since }: Observed): number {

@@ -1,6 +1,7 @@
 import type { Node } from '../../api-schemas/index.ts';
 import { findCondition, setCondition } from './conditions.ts';
 import { defaultTiming } from './controller.ts';
+import { isHeld } from './nodes.ts';
 import type { Policy } from './policy.ts';
 import type { Since } from './sightings.ts';
 
@@ -17,8 +18,6 @@ const { lostAfterMs: commonLostAfterMs } = defaultTiming;
 /** A node that is ready says within this time what became of its tasks. */
 const speakWithinMs = 3_000;
 const none: ReadonlySet<string> = new Set();
-/** It holds nodes back for the sake of all services. */
-const heldReasons: readonly string[] = ['ManyNodesOut', 'AllNodesOut', 'Restored'];
 
 /**
  * The nodes as a service sees them: which are lost follows from its own `disconnect.lostAfter`. Sooner than the
@@ -44,7 +43,7 @@ export function nodesFor(
     const dueMs = since(node, connected) + lostAfterMs;
     if (nowMs < dueMs) wakeAtMs = Math.min(wakeAtMs ?? dueMs, dueMs);
     const isAway = findCondition(conditions, 'Ready')?.reason === 'HeartbeatLost';
-    const mayBeLost = lost.status === 'True' || (isAway && !heldReasons.includes(lost.reason));
+    const mayBeLost = lost.status === 'True' || (isAway && !isHeld(lost));
     const isLost = mayBeLost && nowMs >= dueMs;
     if (isLost === (lost.status === 'True')) continue;
     const own = setCondition(

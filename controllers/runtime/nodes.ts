@@ -1,4 +1,4 @@
-import type { Node } from '../../api-schemas/index.ts';
+import type { Condition, Node } from '../../api-schemas/index.ts';
 import { findCondition, isTrue } from './conditions.ts';
 import { isDeleting } from './names.ts';
 
@@ -18,6 +18,12 @@ export function notReadyReason(node: Node): string {
   if (ready === undefined) return 'it has not reported yet';
   return ready.message === '' ? ready.reason : `${ready.reason}: ${ready.message}`;
 }
+
+/** Reasons of a `Lost` that is False although it is due: the nodes controller holds such a node for all services. */
+export const heldReason = { many: 'ManyNodesOut', all: 'AllNodesOut', restored: 'Restored' } as const;
+
+export const isHeld = (lost: Pick<Condition, 'reason'>): boolean =>
+  Object.values<string>(heldReason).includes(lost.reason);
 
 /** Whether a change of the node may change where tasks can or should run. Heartbeats and sessions do not. */
 export function differsForTasks(a: Node | undefined, b: Node | undefined): boolean {
