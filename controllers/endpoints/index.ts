@@ -4,7 +4,8 @@
  */
 import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
 import { timestamp } from '../../kit/clock.ts';
-import type { Endpoints, Service } from '../../api-schemas/index.ts';
+import { clusterName, type Cluster, type Endpoints, type Service } from '../../api-schemas/index.ts';
+import type { Change } from '../../store/types.ts';
 import { findCondition, dropCondition, setCondition, type NewCondition } from '../runtime/conditions.ts';
 import type { Context, Controller } from '../runtime/controller.ts';
 import { paceOf, serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys.ts';
@@ -12,6 +13,7 @@ import { keyOf } from '../runtime/names.ts';
 import { Waiting } from '../runtime/outcome.ts';
 import { holdersFor, observe, type Seen } from './observe.ts';
 import { firstPort, lastPort, plan, type Plan } from './plan.ts';
+import { reservedPorts } from './reserved.ts';
 
 const conditionType = 'PortsAllocated';
 
@@ -30,6 +32,7 @@ export function endpointsController(): Controller {
       const { object } = change;
       if (object.kind === 'Endpoints') return [keyOf(object)];
       if (object.kind === 'Revision') return [];
+      if (object.kind === 'Cluster') return isMoved(change) ? competitors(cache.list('Service')) : [];
       // A service that comes, goes or changes its ports may free one or take one.
       if (object.kind === 'Service' && specChanged(change)) {
         const before = (change.previous as Service | undefined)?.spec.ports ?? [];
@@ -59,13 +62,22 @@ export function endpointsController(): Controller {
   };
 }
 
+/** A manager is elsewhere, so that another port is orc's own. */
+const isMoved = ({ object, previous }: Change): boolean =>
+  reservedPorts(object as Cluster).join() !== reservedPorts(previous as Cluster | undefined).join();
+
 const competitors = (services: readonly Service[]): string[] =>
   services.filter((service) => (service.spec.ports ?? []).length > 0).map(keyOf);
 
 async function pass(seen: Seen, context: Context): Promise<void> {
   const { service } = seen;
   const hasPorts = (service.spec.ports ?? []).length > 0;
-  const result = plan({ ...seen, holders: hasPorts ? holdersFor(context.cache, service) : [] });
+  const { cache } = context;
+  const result = plan({
+    ...seen,
+    holders: hasPorts ? holdersFor(cache, service) : [],
+    reserved: hasPorts ? reservedPorts(cache.get('Cluster', '', clusterName)) : [],
+  });
   await write(result.endpoints, seen.endpoints, context);
   await writeCondition(service, conditionOf(result, hasPorts), context);
 }

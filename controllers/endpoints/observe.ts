@@ -12,7 +12,7 @@ import { observeService } from '../runtime/observe-service.ts';
 import type { Since } from '../runtime/sightings.ts';
 import type { Holder, Observed } from './plan.ts';
 
-export interface Seen extends Omit<Observed, 'holders'> {
+export interface Seen extends Omit<Observed, 'holders' | 'reserved'> {
   readonly wakeAtMs?: number;
   /** An Endpoints object of that name that is not this service's: a predecessor's, about to go. */
   readonly isBlocked: boolean;

@@ -4,10 +4,16 @@ import { aNode, aService, aTask, nodeMap } from '../runtime/testing.ts';
 import { firstPort, lastPort, plan, type Holder } from './plan.ts';
 
 const nodes = nodeMap(aNode('n1'), aNode('lost', { lost: true }));
-const decide = (ports: readonly Port[], holders: readonly Holder[] = [], before: readonly Port[] = []) => {
+const none = { holders: [], reserved: [] };
+const decide = (
+  ports: readonly Port[],
+  holders: readonly Holder[] = [],
+  before: readonly Port[] = [],
+  reserved: readonly number[] = [],
+) => {
   const service = aService({ ports });
-  const first = plan({ service, tasks: [], nodes, endpoints: undefined, holders: [] }).endpoints;
-  return plan({ service, tasks: [], nodes, holders, endpoints: { ...first, ports: before } });
+  const first = plan({ service, tasks: [], nodes, endpoints: undefined, ...none }).endpoints;
+  return plan({ service, tasks: [], nodes, holders, reserved, endpoints: { ...first, ports: before } });
 };
 
 describe('the endpoints plan', () => {
@@ -22,9 +28,9 @@ describe('the endpoints plan', () => {
       aTask(service, { slot: 5, nodeName: 'n1', deleting: true, status: at('10.0.0.5') }),
       aTask(service, { slot: 6, nodeName: 'lost', status: at('10.0.0.6') }),
     ];
-    const { endpoints } = plan({ service, tasks, nodes, endpoints: undefined, holders: [] });
+    const { endpoints } = plan({ service, tasks, nodes, endpoints: undefined, ...none });
     expect(endpoints.endpoints?.map((e) => e.ip)).toEqual(['10.0.0.1', '10.0.0.2']);
-    const again = plan({ service, tasks: tasks.toReversed(), nodes, endpoints, holders: [] });
+    const again = plan({ service, tasks: tasks.toReversed(), nodes, endpoints, ...none });
     expect(again.endpoints).toEqual(endpoints);
   });
 
@@ -44,6 +50,18 @@ describe('the endpoints plan', () => {
       [kept],
     );
     expect(endpoints.ports?.[0]?.published).not.toBe(31_000);
+  });
+
+  test('chooses no port that is orc’s own, and gives one up that has become so; by number it may be asked for', () => {
+    const [first] = decide([{ target: 80 }]).endpoints.ports ?? [];
+    const own = first?.published ?? 0;
+    const published = (...given: Parameters<typeof decide>) =>
+      decide(...given).endpoints.ports?.[0]?.published;
+    expect(published([{ target: 80 }], [], [], [own, own + 1])).toBe(own + 2);
+    expect(published([{ target: 80 }], [], first && [first], [own])).toBe(own + 1);
+    const [udp] = decide([{ target: 80, protocol: 'udp' }]).endpoints.ports ?? [];
+    expect(published([{ target: 80, protocol: 'udp' }], [], [], [udp?.published ?? 0])).toBe(udp?.published);
+    expect(published([{ target: 80, published: own }], [], [], [own])).toBe(own);
   });
 
   test('gives two ports of one service different numbers', () => {

@@ -28,6 +28,8 @@ export interface Observed {
   readonly endpoints: Endpoints | undefined;
   /** Ports that this service has to leave alone: of older services, and those chosen for others. */
   readonly holders: readonly Holder[];
+  /** TCP ports that are orc's own on some node: none of them is chosen. */
+  readonly reserved: readonly number[];
 }
 
 export interface Plan {
@@ -42,12 +44,12 @@ export const lastPort = 32_767;
 
 /**
  * Returns the Endpoints of a service: the addresses of its ready tasks and its published ports, each decided. A
- * chosen port stays for as long as nobody asks for it by number; a port that an older service has is left out.
+ * chosen port stays for as long as nobody asks for it by number, and orc itself does not use it; a port that an older service has is left out.
  */
-export function plan({ service, tasks, nodes, endpoints, holders }: Observed): Plan {
+export function plan({ service, tasks, nodes, endpoints, holders, reserved }: Observed): Plan {
   const { name, namespace = '', labels } = service.metadata;
   const stack = labels?.[label.stack];
-  const { ports, taken, exhausted } = decidePorts(service, endpoints?.ports ?? [], holders);
+  const { ports, taken, exhausted } = decidePorts(service, endpoints?.ports ?? [], holders, reserved);
   return {
     endpoints: {
       ...endpoints,
@@ -75,6 +77,7 @@ function decidePorts(
   service: Service,
   before: readonly Port[],
   holders: readonly Holder[],
+  reserved: readonly number[],
 ): { readonly ports: readonly Port[] } & Pick<Plan, 'taken' | 'exhausted'> {
   const ports: Port[] = [];
   const taken: Holder[] = [];
@@ -82,6 +85,7 @@ function decidePorts(
   const wanted = ingressPortsOf(withDefaults(service).spec);
   const own = wanted.filter((port) => port.published !== 0);
   const isFree = (port: Port): boolean =>
+    !((port.protocol ?? 'tcp') === 'tcp' && reserved.includes(port.published ?? 0)) &&
     !holders.some((holder) => portsClash(holder.port, port)) &&
     ![...own, ...ports].some((other) => portsClash(other, port));
 
