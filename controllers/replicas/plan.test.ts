@@ -162,6 +162,15 @@ describe('replicas plan', () => {
         'retire web-1-1',
       ]);
     });
+    test('does not wait for the replacement of what does not run yet', () => {
+      const service = web(1);
+      for (const state of ['Assigned', 'Preparing', 'Starting'] as const) {
+        const old = aTask(service, { nodeName: 'n1', state });
+        expect(steps(service, [old], drain)).toEqual(['retire web-1-1', 'create 1']);
+        const beside = aTask(service, { run: 2, nodeName: 'n2', state: 'Preparing' });
+        expect(steps(service, [old, beside], drain)).toEqual(['retire web-1-1']);
+      }
+    });
     test('stops first with host ports', () => {
       const service = web(1, { ports: [{ target: 80, published: 80, mode: 'host' }] });
       expect(steps(service, [aTask(service, { nodeName: 'n1' })], drain)).toEqual([

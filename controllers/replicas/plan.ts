@@ -150,16 +150,15 @@ class Planner {
       for (const task of good) if (task !== keep) this.#retire(task);
       const over = [...leaving, ...lost.filter((task) => !this.#mayComeBack(task))];
       if (isRunning(keep)) for (const task of over) this.#retire(task);
-      else if (fitsNowhere(keep) && this.#mayLeave(slot)) for (const task of leaving) this.#retire(task);
+      else this.#letGo(leaving, fitsNowhere(keep) && this.#mayLeave(slot));
       return;
     }
     if (lost.length > 0 && !this.#policy.disconnect.replace) return;
     const beside = leaving.length > 0 || lost.length > 0;
     if (beside && this.#eligible !== undefined) return;
-    if (leaving.length > 0 && this.#policy.order === 'stop-first') {
-      if (!this.#mayLeave(slot)) return;
-      for (const task of leaving) this.#retire(task);
-    }
+    const stopsFirst = leaving.length > 0 && this.#policy.order === 'stop-first';
+    if (stopsFirst && !this.#mayLeave(slot)) return;
+    this.#letGo(leaving, stopsFirst);
     if (beside && !endedByItself(slot.latest)) {
       this.#create(revision, slot.key, 0);
       return;
@@ -174,6 +173,15 @@ class Planner {
         this.#holders.add(slot.latest);
         return;
     }
+  }
+
+  /**
+   * Ends tasks that are to leave their node. One that does not run yet is not kept until its replacement runs: it serves
+   * nobody, would be started where nothing is to start, and what hinders it (an image that is missing, say) may hinder
+   * its replacement as well, for ever.
+   */
+  #letGo(leaving: readonly Task[], alsoRunning: boolean): void {
+    for (const task of leaving) if (alsoRunning || !isRunning(task)) this.#retire(task);
   }
 
   /** Whether the slot may be without a ready task, because its task has to leave its node; counts it if so. */
