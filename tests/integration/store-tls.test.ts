@@ -97,6 +97,29 @@ describe('etcd with TLS', () => {
     await expect(open(client, issue('another CA'))).rejects.toThrow(/could not be read: .*certificate/);
   });
 
+  test('trusts another CA beside its own once it is told to, and is started again for that once', async () => {
+    const other = issue('the next CA');
+    const client = issue('orc', other);
+    await expect(open(client, ca)).rejects.toThrow(/could not be read/);
+    const tls = {
+      caFile: file('both.pem', ca.certPem + other.certPem),
+      certFile: join(dir, 'etcd.pem'),
+      keyFile: join(dir, 'etcd.key'),
+    };
+    const { pid, restarts } = etcd.health();
+    const before: (number | undefined)[] = [];
+    const note = (): Promise<unknown> => Promise.resolve(before.push(etcd.health().pid));
+    await etcd.useTls(tls, note);
+    await etcd.useTls(tls, note);
+    expect(before).toEqual([pid]);
+    expect(etcd.health()).toMatchObject({ state: 'running', restarts, lastExit: undefined });
+    expect(etcd.health().pid).not.toBe(pid);
+    expect(etcd.trouble()).toBeUndefined();
+    const store = await open(client, ca);
+    await store.registry.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'b' } });
+    await store.close();
+  });
+
   test('keeps its record and log private', () => {
     expect(readFileSync(join(dir, 'etcd', 'etcd.json'), 'utf8')).not.toContain('PRIVATE');
   });
