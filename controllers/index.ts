@@ -6,6 +6,7 @@ import { sleep, systemClock, type Clock } from '../kit/clock.ts';
 import { messageOf } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Store } from '../store/index.ts';
+import { caController } from './ca/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { gcController } from './gc/index.ts';
 import { nodesController } from './nodes/index.ts';
@@ -28,6 +29,7 @@ const all: readonly (() => Controller)[] = [
   () => schedulerController,
   () => nodesController,
   endpointsController,
+  () => caController,
   () => gcController,
 ];
 

@@ -1,7 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { controllerNames, startControllers, type Controllers } from '../../controllers/index.ts';
 import { silentLogger } from '../../kit/log.ts';
-import type { Namespace, Node, Service, ServiceSpec, Stack, Task } from '../../api-schemas/index.ts';
+import type {
+  Cluster,
+  ManagerPki,
+  Namespace,
+  Node,
+  Service,
+  ServiceSpec,
+  Stack,
+  Task,
+} from '../../api-schemas/index.ts';
 import { openTestRegistry, type TestRegistry } from '../../store/testing.ts';
 import { fakeAgents, type FakeAgents } from './controllers-fake-agent.ts';
 
@@ -459,6 +468,59 @@ describe('the controllers on a real etcd', () => {
     ).toEqual([]);
   });
 
+  test('goes through the phases of a new CA as the manager and the node say what they have', async () => {
+    const [from, to] = ['aa'.repeat(32), 'bb'.repeat(32)];
+    const ref = { kind: 'Cluster', namespace: '', name: 'orc' } as const;
+    const ca = () => store.cache.get('Cluster', '', 'orc')?.status?.ca;
+    const say = (pki: ManagerPki): Promise<Cluster> =>
+      store.registry.modify<Cluster>(ref, (cluster) => ({
+        ...cluster,
+        status: {
+          ...cluster.status,
+          managers: { a: { url: 'https://127.0.0.1:6750', since: '2030-01-01T00:00:00Z', pki } },
+        },
+      }));
+    const sayNode = (issuer: string, trust: readonly string[]): Promise<Node> =>
+      setNode('n1', (node) => ({
+        ...node,
+        status: { ...node.status, certificate: { issuer, trust, notAfter: '2030-04-01T00:00:00Z' } },
+      }));
+    await agents.addNode('n1');
+    await sayNode(from, [from]);
+    await store.registry.create<Cluster>({
+      apiVersion: 'orc.dev/v1',
+      kind: 'Cluster',
+      metadata: { name: 'orc' },
+      spec: {},
+    });
+    await say({ issuer: from, trust: [from] });
+    await store.registry.modify<Cluster>(ref, (c) => ({ ...c, spec: { ca: { rotation: 1 } } }));
+    const at = (phase: string, turn?: string): Promise<void> =>
+      eventually(`${phase} ${turn ?? 'nodes'}`, () => ca()?.phase === phase && ca()?.turn === turn);
+    await at('Create', 'a');
+    await say({ issuer: from, trust: [from], next: to });
+    await at('Trust', 'a');
+    await say({ issuer: from, trust: [from, to], next: to });
+    await at('Trust');
+    expect(ca()?.waitingFor).toEqual(['node n1']);
+    await sayNode(from, [from, to]);
+    await at('Issue', 'a');
+    await say({ issuer: to, trust: [from, to] });
+    await at('Issue');
+    await sayNode(to, [from, to]);
+    await at('Drop', 'a');
+    await say({ issuer: to, trust: [to] });
+    await at('Drop');
+    await sayNode(to, [to]);
+    await at('Done');
+    expect(ca()).toMatchObject({ rotation: 1, from, to, waitingFor: [], skipped: [] });
+    await eventually('events', () =>
+      ['CaCreate', 'CaTrust', 'CaIssue', 'CaDrop', 'CaDone'].every((reason) =>
+        store.cache.list('Event').some((event) => event.reason === reason),
+      ),
+    );
+  });
+
   test('knows its controllers by name', () => {
     expect(controllerNames).toEqual([
       'stack',
@@ -467,6 +529,7 @@ describe('the controllers on a real etcd', () => {
       'scheduler',
       'nodes',
       'endpoints',
+      'ca',
       'gc',
     ]);
     expect(() => startControllers({ store, logger: silentLogger, identity: 'b', only: ['none'] })).toThrow(
