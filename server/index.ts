@@ -91,7 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   server.on('upgrade', (req, socket: Duplex, head: Buffer) => {
     upgraded.add(socket);
     socket.on('close', () => upgraded.delete(socket));
-    void handleUpgrade({ api, sessions, logger }, req, socket, head);
+    void handleUpgrade({ api, sessions, metrics, logger }, req, socket, head);
   });
   server.on('tlsClientError', (error, socket) => {
     logger.debug({ error: error.message }, 'a TLS handshake failed');

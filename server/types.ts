@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Task } from '../api-schemas/index.ts';
 import type { AnyKindDef } from '../api-schemas/kinds.ts';
 import type { Clock } from '../kit/clock.ts';
+import type { ApiError } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
 import type { Registry } from '../store/types.ts';
 
@@ -23,9 +24,18 @@ export interface Streams {
   handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
 }
 
-/** Upgrades under `/session/v1`; called only for nodes (group `system:nodes`) with a verified certificate. */
+/**
+ * Upgrades under `/session/v1`; called only for nodes (group `system:nodes`) with a verified certificate. What is
+ * refused is answered there, and told to `onRefused`.
+ */
 export interface Sessions {
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Identity): void;
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    caller: Identity,
+    onRefused?: (error: ApiError) => void,
+  ): void;
 }
 
 /** Answers below `/cluster/v1/`; see `cluster/`. Throws ApiError. */

@@ -165,12 +165,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   return {
-    handleUpgrade(request, socket, head, caller) {
+    handleUpgrade(request, socket, head, caller, onRefused) {
       socket.on('error', (error) => log.debug({ error: messageOf(error) }, 'Upgrade socket failed'));
       try {
         route(request, socket, head, caller);
       } catch (error) {
-        refuseUpgrade(socket, error instanceof ApiError ? error : new ApiError(500, messageOf(error)));
+        const told = error instanceof ApiError ? error : new ApiError(500, messageOf(error));
+        onRefused?.(told);
+        refuseUpgrade(socket, told);
       }
     },
     openStream: (task: Task, request, signal) => streams.open(task, request, signal),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Certificates, Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
+import type { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Registry } from '../../store/types.ts';
 import type { FrameStream } from './frames.ts';
@@ -40,8 +41,17 @@ export interface GatewayOptions {
 
 /** The server's end of node sessions, and the streams that run through them. */
 export interface Gateway {
-  /** Paths below `/session/v1`. Answers 403 to who is not a node, 404 to other paths. Never throws. */
-  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): void;
+  /**
+   * Paths below `/session/v1`. Answers 403 to who is not a node, 404 to other paths, and tells `onRefused`. Never
+   * throws.
+   */
+  handleUpgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    caller: Caller,
+    onRefused?: (error: ApiError) => void,
+  ): void;
   /**
    * Has the task's agent serve `request`. Throws ApiError: 400 when the task is on no node yet, 503 when
    * its node has no session here, 504 when it does not answer within 10 s.

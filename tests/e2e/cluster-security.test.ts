@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kinds, type KindName } from '../../api-schemas/index.ts';
 import { proofText } from '../../api-schemas/join.ts';
 import { pathOf } from '../../client/resources.ts';
+import { systemClock } from '../../kit/clock.ts';
+import { issueCertificate } from '../../server/pki/index.ts';
 import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type CallError, type LabClient } from '../harness/lab-client.ts';
 import { helloService, settled } from '../harness/lab-world.ts';
@@ -171,8 +173,7 @@ describe('A cluster of two managers and a worker, watched from its network', () 
       counted,
     );
     expect(counts).toEqual([3, 1, 1, 1, 1]);
-    // `orc init` prints the commands to join with on the same output; the log is the lines of JSON.
-    const log = readFileSync(n1.orcLog, 'utf8').split('\n').filter((line) => line.startsWith('{')); // prettier-ignore
+    const log = readFileSync(n1.orcLog, 'utf8').split('\n');
     expect(log.filter((line) => line.includes('a request to join was refused'))).toHaveLength(7);
     expect(log.filter((line) => line.includes(secret))).toEqual([]);
 
@@ -229,17 +230,7 @@ describe('A cluster of two managers and a worker, watched from its network', () 
     );
     expect(opened).toEqual([]);
 
-    const pki = (file: string): string => join(n3.dataDir, 'pki', file);
-    const upgrade = async (path: string): Promise<string> => {
-      const ran = await n3.exec([
-        ...['curl', '-sS', '--http1.1', '--max-time', '3', '-o', '/dev/null', '-w', '%{http_code}'],
-        ...['--cacert', pki('ca.crt'), '--cert', pki('node.crt'), '--key', pki('node.key')],
-        ...['-H', 'Connection: Upgrade', '-H', 'Upgrade: websocket', '-H', 'Sec-WebSocket-Version: 13'],
-        ...['-H', `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`],
-        `https://${n2.address}:6750${path}`,
-      ]);
-      return ran.stdout;
-    };
+    const upgrade = (path: string): Promise<string> => upgradeAs(n3, n2, path);
     const other = (await client.list('Task')).items.find(({ spec }) => spec.nodeName !== 'n3');
     const exec = pathOf('Task', {
       ...other?.metadata,
@@ -249,4 +240,67 @@ describe('A cluster of two managers and a worker, watched from its network', () 
     expect(await upgrade('/session/v1/streams/0123456789abcdef')).toBe('404');
     expect(await upgrade(`${exec}?command=id&stdout=true`)).toBe('403');
   }, 120_000);
+
+  test("a worker's certificate holds no session for another node, in whatever way it says who it is", async () => {
+    const [n1, n2, n3] = four();
+    const session = '/session/v1';
+    expect(await upgradeAs(n3, n2, session)).toBe('101');
+    const count = async (): Promise<number> => {
+      const line = 'orc_api_requests_total{verb="connect",resource="sessions",code="403"} ';
+      const text = await client.to([n2]).raw('GET', '/metrics');
+      return Number(
+        text
+          .split('\n')
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length) ?? 0,
+      );
+    };
+    const warned = (): readonly string[] =>
+      readFileSync(n2.orcLog, 'utf8').split('\n').filter((line) => line.includes('an upgrade was refused')); // prettier-ignore
+    const before = { count: await count(), warned: warned().length };
+
+    // As one server speaks to another for a caller of its own.
+    const asNode = ['x-orc-user: system%3Anode%3An1', 'x-orc-group: system%3Anodes'];
+    for (const headers of [asNode, asNode.slice(0, 1), asNode.slice(1)]) {
+      expect(await upgradeAs(n3, n2, session, { headers })).toBe('403');
+      expect(await upgradeAs(n3, n2, `${session}/alive`, { headers })).toBe('403');
+    }
+    // The CA's own word for the name, and the key of a machine that it was not given to.
+    const read = (name: string): string => readFileSync(join(n1.dataDir, 'pki', name), 'utf8');
+    const request = { commonName: 'system:node:n1', organization: 'system:nodes', usage: 'client', days: 1 } as const; // prettier-ignore
+    const key = createPublicKey(readFileSync(join(n3.dataDir, 'pki/node.key')));
+    const pem = String(key.export({ type: 'spki', format: 'pem' }));
+    const issued = join(lab.dir, 'as-n1.crt');
+    writeFileSync(issued, issueCertificate({ cert: read('ca.crt'), key: read('ca.key') }, request, pem, systemClock)); // prettier-ignore
+    expect(await upgradeAs(n3, n2, session, { cert: issued })).toBe('403');
+    expect(await upgradeAs(n3, n2, `${session}/alive`, { cert: issued })).toBe('403');
+
+    expect(await count()).toBe(before.count + 8);
+    const lines = warned().slice(before.warned).map((line) => JSON.parse(line) as { readonly user: string; readonly code: number }); // prettier-ignore
+    expect(lines.map(({ user, code }) => `${user} ${String(code)}`)).toEqual([
+      ...Array.from({ length: 6 }, () => 'system:node:n3 403'),
+      ...Array.from({ length: 2 }, () => 'system:node:n1 403'),
+    ]);
+    const node = (await client.get('Node', { name: 'n1' })).status;
+    expect(node?.conditions).toContainEqual(expect.objectContaining({ type: 'Connected', status: 'True' }));
+  }, 60_000);
 });
+
+/** The status that a server answers to an upgrade which a machine asks for, with its own key. */
+async function upgradeAs(
+  from: LabNode,
+  to: LabNode,
+  path: string,
+  { headers = [], cert }: { readonly headers?: readonly string[]; readonly cert?: string } = {},
+): Promise<string> {
+  const pki = (file: string): string => join(from.dataDir, 'pki', file);
+  const ran = await from.exec([
+    ...['curl', '-sS', '--http1.1', '--max-time', '3', '-o', '/dev/null', '-w', '%{http_code}'],
+    ...['--cacert', pki('ca.crt'), '--cert', cert ?? pki('node.crt'), '--key', pki('node.key')],
+    ...['-H', 'Connection: Upgrade', '-H', 'Upgrade: websocket', '-H', 'Sec-WebSocket-Version: 13'],
+    ...['-H', `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`],
+    ...headers.flatMap((header) => ['-H', header]),
+    `https://${to.address}:6750${path}`,
+  ]);
+  return ran.stdout;
+}

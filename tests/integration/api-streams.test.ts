@@ -75,6 +75,25 @@ describe('streams', () => {
     expect(await upgrade('/session/v1', undefined)).toMatch(/^HTTP\/1.1 401 /);
     expect(await upgrade('/session/v1/../../apis', node)).toContain('101');
   });
+
+  test('an upgrade that is refused is counted as any other request', async () => {
+    const counted = async (resource: string, code: number): Promise<number> => {
+      const line = `orc_api_requests_total{verb="connect",resource="${resource}",code="${String(code)}"} `;
+      const { text } = await api.ask('GET', '/metrics');
+      return Number(
+        text
+          .split('\n')
+          .find((one) => one.startsWith(line))
+          ?.slice(line.length) ?? 0,
+      );
+    };
+    const before = [await counted('sessions', 403), await counted('tasks/exec', 403)];
+    await upgrade('/session/v1', api.pki.admin);
+    await upgrade(`${tasks}/t1/exec`, api.pki.node);
+    expect([await counted('sessions', 403), await counted('tasks/exec', 403)]).toEqual(
+      before.map((count) => count + 1),
+    );
+  });
 });
 
 describe('events of the server', () => {
