@@ -33,7 +33,8 @@ export const isOpen = (path: string): boolean => healthPaths.includes(path) || j
 export const sessionPath = '/session/v1';
 const nodePaths: readonly string[] = ['renew', 'promote', 'role'].map((name) => clusterPath + name);
 
-export const isSession = (path: string): boolean => path === sessionPath || path.startsWith(`${sessionPath}/`);
+export const isSession = (path: string): boolean =>
+  path === sessionPath || path.startsWith(`${sessionPath}/`);
 
 export function authorize(identity: Identity, access: Access): Decision {
   if (access.kind === 'path' && isOpen(access.path)) return { allowed: true, reason: 'open to all' };
