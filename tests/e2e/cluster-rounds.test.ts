@@ -34,10 +34,7 @@ const used = ({ name }: LabNode): readonly string[] => [
   ...['Stack', 'Service', 'Revision', 'Task', 'Endpoints', 'keys'],
   ...['containers', 'networks', 'links', 'rules'].map((what) => `${name} ${what}`),
 ];
-const amissOn = (node: LabNode, before: Remains, now: Remains): readonly string[] => {
-  const amiss = new Set(differences(before, now).map((line) => line.split(':')[0]));
-  return used(node).filter((what) => amiss.has(what));
-};
+const subjectOf = (difference: string): string => difference.split(':')[0] ?? '';
 
 describe('Rounds of apply, drain, delete and apply again on three machines', () => {
   let lab: Lab;
@@ -64,10 +61,24 @@ describe('Rounds of apply, drain, delete and apply again on three machines', () 
       .filter(({ spec }) => spec.desiredState === 'Running')
       .map(({ metadata }) => metadata.name);
 
-  /** Drains the node, has the stack deleted and applied meanwhile, and ends the drain; nothing started on it. */
-  const applyAgainWithout = async (node: LabNode): Promise<void> => {
-    const drainedAt = Date.now();
+  /** So that what is looked at later is known to see what there is. */
+  const applyAndLook = async (node: LabNode, before: Remains): Promise<void> => {
+    const appliedAt = Date.now();
+    await apply();
+    const differing = new Set(differences(before, await remainsOf(lab, client)).map(subjectOf));
+    expect(used(node).filter((what) => !differing.has(what))).toEqual([]);
+    expect(await startsOn(node, appliedAt, Date.now())).not.toEqual([]);
+  };
+
+  /** Returns since when (ms since the epoch) nothing may start on the node. */
+  const drain = async (node: LabNode, isAtRest: boolean): Promise<number> => {
+    const askedAt = Date.now();
     await orc('drain', node.name, '--wait', '--timeout', '2m');
+    return isAtRest ? askedAt : Date.now();
+  };
+
+  /** Has the stack deleted and applied while the node is drained, and ends the drain; nothing started on it. */
+  const applyAgainWithout = async (node: LabNode, drainedAt: number): Promise<void> => {
     await settled(lab, client);
     await orc('delete', 'stack', 'rounds', '--no-wait');
     await apply();
@@ -107,8 +118,12 @@ describe('Rounds of apply, drain, delete and apply again on three machines', () 
       let early: Readonly<Record<string, number>> = {};
       for (let round = 1; round <= rounds; round++) {
         const told = await events();
-        await apply();
-        await applyAgainWithout(lab.node(1 + (round % lab.nodes.length)));
+        const node = lab.node(1 + (round % lab.nodes.length));
+        // Every other drain begins while the tasks are being made.
+        const isAtRest = round % 2 === 1;
+        if (isAtRest) await applyAndLook(node, before);
+        else await orc('apply', '-f', file, '--no-wait');
+        await applyAgainWithout(node, await drain(node, isAtRest));
         await leavesNothing(before);
         expect((await events()) - told).toBeLessThan(eventsOfRound);
         if (round === 2) early = descriptorsOf(lab);
