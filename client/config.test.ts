@@ -65,6 +65,13 @@ describe('contexts', () => {
     expect(await mergeContext(orc, { path })).toBe('orc');
   });
 
+  test('of one cluster keep their name while its CA is replaced', async () => {
+    const pem = (word: string): string => `-----BEGIN CERTIFICATE-----\n${word}\n-----END CERTIFICATE-----\n`;
+    for (const ca of [pem('A'), pem('B') + pem('A'), pem('B')])
+      expect(await mergeContext({ ...orc, ca }, { path })).toBe('orc');
+    expect(await mergeContext({ ...orc, ca: pem('A') }, { path })).toBe('orc-2');
+  });
+
   test('do not take the cluster or the user of that name from another context', async () => {
     const file = join(dir, 'config');
     const mine = {

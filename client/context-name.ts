@@ -1,3 +1,5 @@
+import { certificatesIn } from '../kit/certificate.ts';
+
 interface Named {
   readonly name: string;
   readonly [field: string]: unknown;
@@ -22,12 +24,18 @@ function isFree(config: Names, name: string, ca: string): boolean {
     'certificate-authority-data'
   ];
   const pointsTo = (context?.['context'] as { cluster?: string } | undefined)?.cluster ?? name;
-  return pointsTo === name && data !== undefined && Buffer.from(data, 'base64').toString('utf8') === ca;
+  return pointsTo === name && data !== undefined && isOneCluster(Buffer.from(data, 'base64').toString(), ca);
+}
+
+/** While the CA of a cluster is replaced it has both, so that some time both texts have one in common. */
+function isOneCluster(known: string, ca: string): boolean {
+  const old = new Set(certificatesIn(known));
+  return known === ca || certificatesIn(ca).some((one) => old.has(one));
 }
 
 /**
- * `wanted`, or `wanted-2`, `wanted-3`, …: the first name that no other cluster has. A CA is made once for each
- * cluster, so the same cluster finds its own name again, and the way to another one is never written over.
+ * `wanted`, or `wanted-2`, `wanted-3`, …: the first name that no other cluster has. No two clusters have a CA in
+ * common, so the same cluster finds its own name again, and the way to another one is never written over.
  */
 export function contextNameFor(config: Names, wanted: string, ca: string): string {
   for (let count = 1; ; count++) {

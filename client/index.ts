@@ -9,7 +9,15 @@ export { startInformer, type Informer, type InformerHandlers } from './informer.
 export { isKind, pathOf, type PathRef } from './resources.ts';
 export { rememberServers, type Memory } from './servers.ts';
 export type { TlsIdentity, TransportOptions } from './transport.ts';
-export { CaMismatch, fetchCa, joinCluster, renewCertificate, type JoinOptions } from './join.ts';
+export { renewContext, withIdentity } from './renew-context.ts';
+export {
+  CaMismatch,
+  fetchCa,
+  joinCluster,
+  renewAdminCertificate,
+  renewCertificate,
+  type JoinOptions,
+} from './join.ts';
 export { waitFor, WaitTimeout } from './wait.ts';
 export type { WatchOptions } from './watch.ts';
 export {

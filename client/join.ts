@@ -88,17 +88,31 @@ export async function joinCluster(options: JoinOptions): Promise<JoinAnswer> {
 }
 
 /** A new certificate for the node whose certificate and key `tls` has. */
-export async function renewCertificate(
+export const renewCertificate = (
   endpoint: string,
   tls: Required<TlsIdentity>,
   nodeName: string,
-): Promise<RenewAnswer> {
-  return withTransport(endpoint, tls, async (transport) => {
-    const answer = (await post(transport, 'renew', await prove(transport, tls.key, nodeName))) as RenewAnswer;
+): Promise<RenewAnswer> => renewAt('renew', endpoint, tls, nodeName);
+
+/** The same for the admin whose certificate and key `tls` has, by the name that the certificate says. */
+export const renewAdminCertificate = (endpoint: string, tls: Required<TlsIdentity>): Promise<RenewAnswer> =>
+  renewAt('renew-admin', endpoint, tls, commonNameOf(tls.cert));
+
+const commonNameOf = (cert: string): string =>
+  /^CN=(.*)$/m.exec(new X509Certificate(cert).subject)?.[1] ?? '';
+
+/** What any server gives to who has a certificate already: one of the CA that issues now, and the CAs to trust. */
+const renewAt = (
+  path: 'renew' | 'renew-admin',
+  endpoint: string,
+  tls: Required<TlsIdentity>,
+  name: string,
+): Promise<RenewAnswer> =>
+  withTransport(endpoint, tls, async (transport) => {
+    const answer = (await post(transport, path, await prove(transport, tls.key, name))) as RenewAnswer;
     checkIssued(answer.certificate, answer.ca, tls.key);
     return answer;
   });
-}
 
 async function withTransport<T>(
   endpoint: string,
