@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { taskStates, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
 import { label, type ContainerState } from '../runtime/types.ts';
 import { plan, type TaskView } from './plan.ts';
-import { furthest } from './record.ts';
+import { furthest, type TaskRecord } from './record.ts';
 
 const now = Date.parse('2030-01-01T00:00:00Z');
 
@@ -79,6 +79,19 @@ describe('a task that is to run', () => {
       const step = plan(view('Accepted', 'missing', { task: made, record }));
       expect(step).toEqual({ kind: 'wait', until: now + 7_000 });
     }
+  });
+
+  test('waits once: what it has begun after its pause goes on', () => {
+    const at = (ms: number): string => new Date(now + ms).toISOString();
+    const pause = task({ notBefore: at(0) });
+    const made = { ...pause, metadata: { ...pause.metadata, creationTimestamp: at(-60_000) } };
+    const since = (ms: number, state: 'Accepted' | 'Preparing'): TaskRecord => ({
+      status: { state, since: at(ms) },
+    });
+    const accepted = { task: made, record: since(-60_000, 'Accepted') };
+    expect(reported(plan(view('Accepted', 'missing', accepted)))).toMatchObject({ state: 'Preparing' });
+    const preparing = { task: made, record: since(0, 'Preparing') };
+    expect(plan(view('Preparing', 'missing', preparing))).toEqual({ kind: 'prepare' });
   });
 
   test('waits for its next try after an image could not be pulled', () => {

@@ -116,11 +116,10 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
   // A task comes with its revision; without one there is nothing to run yet.
   if (!hasRevision) return wait;
   if (task.spec.nodeName === undefined) return wait;
+  if (!isBefore(record.status.state, 'Preparing')) return { kind: 'prepare' };
   // Not even made before: what its predecessor failed at may be the making, and that is what the pause is for.
   const start = startOf(task, record);
-  if (start > now) return { kind: 'wait', until: start };
-  if (isBefore(record.status.state, 'Preparing')) return advance(record, 'Preparing');
-  return { kind: 'prepare' };
+  return start > now ? { kind: 'wait', until: start } : advance(record, 'Preparing');
 }
 
 function launch({ record }: TaskView, task: Task, container: ContainerState): Step {
@@ -153,7 +152,7 @@ function unhealthy({ healthMessage }: ContainerState): string {
 const sameClockMs = 5_000;
 
 /**
- * When it may be made, by this node's clock. What the server says is by its own clock: when that is another time
+ * When a task that is Accepted may be made, by this node's clock. What the server says is by its own clock: when that is another time
  * than ours, the pause that it meant counts from when the task came here.
  */
 function startOf({ spec, metadata }: Task, { status }: TaskRecord): number {
