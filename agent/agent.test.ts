@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AssignmentSet, Revision, Task, TaskReport } from '../api-schemas/index.ts';
+import {
+  noAssignments,
+  type AssignmentSet,
+  type Revision,
+  type Task,
+  type TaskReport,
+} from '../api-schemas/index.ts';
 import { FakeClock } from '../kit/clock.ts';
 import { silentLogger } from '../kit/log.ts';
 import {
@@ -73,7 +79,7 @@ async function node(...images: string[]): Promise<Node> {
     reports,
     settle,
     assign(...tasks) {
-      const set: AssignmentSet = { tasks, revisions: revisions([image, ...images]), endpoints: [] };
+      const set: AssignmentSet = { ...noAssignments, tasks, revisions: revisions([image, ...images]) };
       handlers?.onAssignments(set);
     },
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseConstraint } from './constraints.ts';
 import { parseImage } from './image.ts';
+import { parseSubnet } from './subnet.ts';
 import { parseBytes, parseCpus, parseDuration } from './units.ts';
 
 type Check = (value: string) => string | undefined;
@@ -51,6 +52,7 @@ export const formats = {
   image: (value: string) => (templated(value) ? 'not supported yet: templates' : parsing(parseImage)(value)),
   constraint: parsing(parseConstraint),
   ip: (value: string) => (isIP(value) === 0 ? 'must be an IP address, like 10.0.0.1 or ::1' : undefined),
+  subnet: parsing(parseSubnet),
   'date-time': matching(
     /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/,
     'a time like 2030-01-02T15:04:05Z',

@@ -8,8 +8,18 @@ export { kindByName, kindByPlural, kinds, resolveResource, resourceWords, type A
 export { kindOf, pruneUnknown, unknownFields, validate } from './validate.ts';
 export { withDefaults } from './defaults.ts';
 export { canonicalJson, contentHash } from './hash.ts';
-export { hostPortsOf, ingressPortsOf, templateOf } from './template.ts';
+export { defaultNetwork, hostPortsOf, ingressPortsOf, networksOf, templateOf } from './template.ts';
 export * from './units.ts';
+export {
+  formatSubnet,
+  ipToNumber,
+  isWithin,
+  numberToIp,
+  overlaps,
+  parseSubnet,
+  sizeOf,
+  type Subnet,
+} from './subnet.ts';
 export { normalizeImage, parseImage, shortImage, type ImageReference } from './image.ts';
 export {
   constraintKeys,

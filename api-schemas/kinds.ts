@@ -5,6 +5,7 @@ import { eventKind } from './event/index.ts';
 import type { KindDef } from './kind.ts';
 import { leaseKind } from './lease/index.ts';
 import { namespaceKind } from './namespace/index.ts';
+import { networkKind } from './network/index.ts';
 import { nodeKind } from './node/index.ts';
 import { revisionKind } from './revision/index.ts';
 import { serviceKind } from './service/index.ts';
@@ -17,6 +18,7 @@ const defs: { readonly [K in KindName]: KindDef<K> } = {
   Service: serviceKind,
   Revision: revisionKind,
   Task: taskKind,
+  Network: networkKind,
   Node: nodeKind,
   Endpoints: endpointsKind,
   Namespace: namespaceKind,

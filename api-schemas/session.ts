@@ -8,21 +8,61 @@
  * That the agent works it says by a WebSocket ping each `heartbeatMs`. That its process and its machine live, a second
  * thread says by pings on a WebSocket of its own, `GET /session/v1/alive`, however busy the first one is.
  */
-import type { Endpoints, ManagerPki, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
+import type { Endpoints, ManagerPki, Network, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
 
 /** What a node needs to run its tasks, and nothing else. */
 export interface AssignmentSet {
   readonly tasks: readonly Task[];
   readonly revisions: readonly Revision[];
-  /** Endpoints of services whose published ports this node answers. */
+  /**
+   * Endpoints of the services on the node's networks, and of those whose published ports it answers; with addresses
+   * and virtual IPs on networks that the node is in, and no others.
+   */
   readonly endpoints: readonly Endpoints[];
+  /**
+   * The networks that its tasks are on or that it answers published ports of. Of the status, `nodes` has the node's
+   * own entry alone (absent: not given yet, and tasks wait), and `virtualIPs` is left out: Endpoints have them.
+   */
+  readonly networks: readonly Network[];
+  /** What is elsewhere on these networks: one entry for each network and other node that is in it. */
+  readonly peers: readonly NetworkPeers[];
 }
+
+/** What a node has on one network, as the other nodes in it are told. */
+export interface NetworkPeers {
+  /** `namespace/name` of the Network. */
+  readonly network: string;
+  /** Name of the node. */
+  readonly node: string;
+  /** Where the node is reached: the other end of the tunnel. */
+  readonly address: string;
+  /** The node's own address on the network. */
+  readonly gateway: string;
+  /** Of its tasks, from the moment they have one, in order. (Their MACs follow from them: `02:42` and the four bytes.) */
+  readonly ips: readonly string[];
+}
+
+/** `namespace/name/node`, as `AssignmentRemovals.peers` names an entry. */
+export const peersKey = ({ network, node }: Pick<NetworkPeers, 'network' | 'node'>): string =>
+  `${network}/${node}`;
+
+/** Nothing assigned, and nothing to be removed. */
+export const noAssignments = {
+  tasks: [],
+  revisions: [],
+  endpoints: [],
+  networks: [],
+  peers: [],
+} as const satisfies AssignmentSet & AssignmentRemovals;
 
 /** Keys (`namespace/name`) of what the node no longer needs. */
 export interface AssignmentRemovals {
   readonly tasks: readonly string[];
   readonly revisions: readonly string[];
   readonly endpoints: readonly string[];
+  readonly networks: readonly string[];
+  /** Keys as `peersKey` makes them. */
+  readonly peers: readonly string[];
 }
 
 export type StreamRequest =

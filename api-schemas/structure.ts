@@ -88,7 +88,8 @@ const article: Readonly<Record<string, string>> = {
 };
 
 function wrongType(schema: Schema, value: unknown): string {
-  const expected = `must be ${article[schema.type ?? 'object'] ?? 'something else'}`;
+  const expected =
+    schema['x-orc-expect'] ?? `must be ${article[schema.type ?? 'object'] ?? 'something else'}`;
   if (value === null) return `${expected}; it is empty: give it a value or leave it out`;
   if (schema.type === 'string' && (typeof value === 'number' || typeof value === 'boolean'))
     return `${expected}; put it in quotes: "${String(value)}"`;

@@ -2,7 +2,7 @@
 import type { Schema } from './dialect.ts';
 import { canonicalJson } from './hash.ts';
 import { taskTemplateProperties } from './task-template/schema.ts';
-import type { Port, ServiceSpec, TaskTemplate } from './types.ts';
+import type { NetworkAttachment, Port, ServiceSpec, TaskTemplate } from './types.ts';
 import { fieldSchema, isObject, schemaOf } from './walk.ts';
 
 const templateKeys = Object.keys(taskTemplateProperties).sort();
@@ -42,19 +42,31 @@ export function templateOf(spec: ServiceSpec): TaskTemplate {
   return template as unknown as TaskTemplate;
 }
 
+/** The network of a service that names none. In a stack the stack's own of that name: `<stack>-default`. */
+export const defaultNetwork = 'default';
+
+const onDefault: readonly NetworkAttachment[] = [{ name: defaultNetwork }];
+
+/** The networks of a template by names of Network objects, the one of the default route first; none with `networkMode`. */
+export const networksOf = ({
+  networks,
+  networkMode,
+}: Pick<TaskTemplate, 'networks' | 'networkMode'>): readonly NetworkAttachment[] =>
+  networkMode === undefined ? (networks ?? onDefault) : [];
+
 /** Ports of mode `host`, which belong to the container; protocol and published filled in. */
 export const hostPortsOf = (spec: ServiceSpec): readonly Port[] =>
   (spec.ports ?? [])
     .filter((port) => port.mode === 'host')
     .map((port) => ({ ...port, published: port.published ?? 0, protocol: port.protocol ?? 'tcp' }));
 
-/** Ports of mode `ingress`, which every node answers; protocol, mode and published filled in. */
+/** Ports of the modes `ingress` and `local`, each of one service in the cluster; protocol, mode and published filled in. */
 export const ingressPortsOf = (spec: ServiceSpec): readonly Port[] =>
   (spec.ports ?? [])
-    .filter((port) => (port.mode ?? 'ingress') === 'ingress')
+    .filter((port) => port.mode !== 'host')
     .map((port) => ({
       ...port,
-      mode: 'ingress',
+      mode: port.mode ?? 'ingress',
       published: port.published ?? 0,
       protocol: port.protocol ?? 'tcp',
     }));

@@ -143,9 +143,7 @@ describe('a service with', () => {
 describe('what a later version brings is refused by its path', () => {
   const later: readonly (readonly [string, object])[] = [
     ['spec.secrets', { secrets: [] }],
-    ['spec.networks', { networks: {} }],
     ['spec.rollback', { rollback: {} }],
-    ['spec.endpointMode', { endpointMode: 'dnsrr' }],
     ['spec.mode', { mode: 'replicated-job' }],
     ['spec.update.failureAction', { update: { failureAction: 'pause' } }],
     ['spec.env[0].valueFrom', { env: [{ name: 'A', valueFrom: {} }] }],
@@ -154,7 +152,6 @@ describe('what a later version brings is refused by its path', () => {
     ['spec.mounts[0].type', { mounts: [{ type: 'cluster', target: '/a' }] }],
     ['spec.mounts[0].source', { mounts: [{ type: 'volume', source: 'a-{{.Task.Slot}}', target: '/a' }] }],
     ['spec.credentialSpec', { credentialSpec: 'config://x' }],
-    ['spec.ports[0].mode', { ports: [{ target: 1, mode: 'local' }] }],
   ];
   test.each(later)('%s', (field, spec) => {
     const causes = validate(service(spec));

@@ -13,7 +13,7 @@ const room = path.join(root, 'api-schemas');
 const check = process.argv.includes('--check');
 
 /** Folders whose types others use come first: a title belongs to the first folder that has it. */
-const shared = ['metadata', 'task-template', 'service'];
+const shared = ['metadata', 'task-template', 'service', 'network'];
 const folders = readdirSync(room)
   .filter((folder) => existsSync(path.join(room, folder, 'schema.ts')))
   .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));

@@ -1,13 +1,25 @@
-import type { AssignmentSet, Endpoints, Obj, Revision, Task, ToAgent } from '../../api-schemas/index.ts';
+import {
+  noAssignments,
+  peersKey,
+  type AssignmentSet,
+  type Endpoints,
+  type Network,
+  type NetworkPeers,
+  type Obj,
+  type Revision,
+  type Task,
+  type ToAgent,
+} from '../../api-schemas/index.ts';
 
 type Frame = Extract<ToAgent, { type: 'assignments' }>;
 
-const keyOf = ({ metadata }: Obj): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+const objectKey = ({ metadata }: Obj): string => `${metadata.namespace ?? ''}/${metadata.name}`;
 
-function merge<T extends Obj>(
+function merge<T>(
   known: Map<string, T>,
   changed: readonly T[],
   removed: readonly string[],
+  keyOf: (object: T) => string,
 ): void {
   for (const key of removed) known.delete(key);
   for (const object of changed) known.set(keyOf(object), object);
@@ -19,19 +31,23 @@ export class Assignments {
   readonly #tasks = new Map<string, Task>();
   readonly #revisions = new Map<string, Revision>();
   readonly #endpoints = new Map<string, Endpoints>();
+  readonly #networks = new Map<string, Network>();
+  readonly #peers = new Map<string, NetworkPeers>();
 
   /** False: a frame is missing in between, and nothing was changed. */
   apply(frame: Frame): boolean {
     if (frame.full) {
-      for (const known of [this.#tasks, this.#revisions, this.#endpoints]) known.clear();
+      for (const known of [this.#tasks, this.#revisions, this.#endpoints, this.#networks, this.#peers])
+        known.clear();
     } else if (this.#seq === undefined || frame.seq !== this.#seq + 1) return false;
     this.#seq = frame.seq;
-    const { tasks, revisions, endpoints } = frame.full
-      ? { tasks: [], revisions: [], endpoints: [] }
-      : frame.remove;
-    merge(this.#tasks, frame.set.tasks, tasks);
-    merge(this.#revisions, frame.set.revisions, revisions);
-    merge(this.#endpoints, frame.set.endpoints, endpoints);
+    const { set } = frame;
+    const remove = frame.full ? noAssignments : frame.remove;
+    merge(this.#tasks, set.tasks, remove.tasks, objectKey);
+    merge(this.#revisions, set.revisions, remove.revisions, objectKey);
+    merge(this.#endpoints, set.endpoints, remove.endpoints, objectKey);
+    merge(this.#networks, set.networks, remove.networks, objectKey);
+    merge(this.#peers, set.peers, remove.peers, peersKey);
     return true;
   }
 
@@ -42,6 +58,8 @@ export class Assignments {
       tasks: [...this.#tasks.values()],
       revisions: [...this.#revisions.values()],
       endpoints: [...this.#endpoints.values()],
+      networks: [...this.#networks.values()],
+      peers: [...this.#peers.values()],
     };
   }
 }

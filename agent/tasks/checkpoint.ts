@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AssignmentSet } from '../../api-schemas/index.ts';
+import { noAssignments, type AssignmentSet } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { TaskRecord } from './record.ts';
@@ -35,7 +35,8 @@ export class CheckpointFile {
   async read(): Promise<Checkpoint | undefined> {
     try {
       const read = JSON.parse(await readFile(this.#path, 'utf8')) as Checkpoint;
-      return read.version === 1 ? read : undefined;
+      // An agent from before there were networks wrote none.
+      return read.version === 1 ? { ...read, set: { ...noAssignments, ...read.set } } : undefined;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
         this.#logger.warn({ err: error }, 'the checkpoint cannot be read; waiting for a server instead');

@@ -1,10 +1,11 @@
-import type {
-  AssignmentSet,
-  Port,
-  Task,
-  TaskEvent,
-  TaskReport,
-  TaskStatus,
+import {
+  noAssignments,
+  type AssignmentSet,
+  type Port,
+  type Task,
+  type TaskEvent,
+  type TaskReport,
+  type TaskStatus,
 } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -58,7 +59,7 @@ export class Tasks {
   readonly #entries = new Map<string, Entry>();
   /** Containers of tasks that are not (yet) assigned, by task uid, as of the last list. */
   #strays = new Map<string, ContainerState>();
-  #set: AssignmentSet = { tasks: [], revisions: [], endpoints: [] };
+  #set: AssignmentSet = noAssignments;
   /** A server has said in this run what belongs here: what does not may go. */
   #told = false;
   #engineUp = false;

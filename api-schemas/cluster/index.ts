@@ -1,6 +1,7 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../kind.ts';
 import { clusterSchema } from './schema.ts';
+import { validatePools } from './validate.ts';
 
 /** Name of the one Cluster object. */
 export const clusterName = 'orc';
@@ -27,11 +28,13 @@ export const clusterKind = defineKind<'Cluster'>({
     fields: [
       { label: 'Managers', path: 'status.managers', as: 'map' },
       { label: 'Token generations', path: 'spec.tokens', as: 'map' },
+      { label: 'Network pools', path: 'spec.networks.pools', as: 'table' },
       { label: 'CA', path: 'status.ca', as: 'map' },
       { label: 'Conditions', path: 'status.conditions', as: 'table' },
     ],
     related: [],
   },
   subresources: { status: true },
+  validate: ({ spec }) => validatePools(spec?.networks?.pools, 'spec.networks.pools'),
   readOnly: ['create', 'delete'],
 });

@@ -1,4 +1,4 @@
-import { int, mapOf, obj, oneOf, str, strings } from '../dialect.ts';
+import { int, list, mapOf, obj, oneOf, str, strings } from '../dialect.ts';
 import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
 
 const generation = (role: string) =>
@@ -19,6 +19,24 @@ const spec = obj(
         waitForUnreachable: str(
           'How long managers and nodes that are out of reach are waited for in each phase; who is not there in time must join again.',
           { format: 'duration', default: '2m' },
+        ),
+      },
+      { default: {} },
+    ),
+    networks: obj(
+      'Where networks without a subnet of their own get theirs.',
+      {
+        pools: list(
+          'Tried in this order. What is given stays given when they change.',
+          obj(
+            'One pool.',
+            {
+              cidr: str('IPv4 range, e.g. `10.64.0.0/10`.', { format: 'subnet' }),
+              size: int('Bits of the prefix of each network; 20 is 3,800 tasks on up to 119 nodes.', 12, 25),
+            },
+            { title: 'NetworkPool', required: ['cidr', 'size'] },
+          ),
+          { default: [{ cidr: '10.64.0.0/10', size: 20 }] },
         ),
       },
       { default: {} },

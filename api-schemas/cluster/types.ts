@@ -28,6 +28,19 @@ export interface ClusterSpec {
     /** How long managers and nodes that are out of reach are waited for in each phase; who is not there in time must join again. */
     readonly waitForUnreachable?: string;
   };
+  /** Where networks without a subnet of their own get theirs. */
+  readonly networks?: {
+    /** Tried in this order. What is given stays given when they change. */
+    readonly pools?: readonly NetworkPool[];
+  };
+}
+
+/** One pool. */
+export interface NetworkPool {
+  /** IPv4 range, e.g. `10.64.0.0/10`. */
+  readonly cidr: string;
+  /** Bits of the prefix of each network; 20 is 3,800 tasks on up to 119 nodes. */
+  readonly size: number;
 }
 
 /** What the cluster is. */

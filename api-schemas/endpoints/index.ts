@@ -29,6 +29,8 @@ export const endpointsKind = defineKind<'Endpoints'>({
   describe: {
     fields: [
       { label: 'Ports', path: 'ports', as: 'table' },
+      { label: 'Mode', path: 'mode' },
+      { label: 'Networks', path: 'networks', as: 'table' },
       { label: 'Endpoints', path: 'endpoints', as: 'table' },
     ],
     related: [],

@@ -69,6 +69,17 @@ const status = obj(
       },
       { required: ['runtime', 'version', 'apiVersion', 'reachable'] },
     ),
+    routes: list(
+      'What no network of orc may overlap on this node: its routes and the pools of its engine, without what orc itself made.',
+      obj(
+        'One range.',
+        {
+          to: str('The range, e.g. `10.0.0.0/8`.', { format: 'subnet' }),
+          of: str('What has it, in words, e.g. `dev eth0` or `engine network bridge`.', { minLength: 1 }),
+        },
+        { title: 'NodeRoute', required: ['to', 'of'] },
+      ),
+    ),
     agentVersion: str('Version of the agent.'),
     certificate: obj(
       'The certificate of the node, as its agent says it.',

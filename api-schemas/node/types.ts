@@ -67,6 +67,8 @@ export interface NodeStatus {
     /** Why it is not reachable. */
     readonly message?: string;
   };
+  /** What no network of orc may overlap on this node: its routes and the pools of its engine, without what orc itself made. */
+  readonly routes?: readonly NodeRoute[];
   /** Version of the agent. */
   readonly agentVersion?: string;
   /** The certificate of the node, as its agent says it. */
@@ -99,6 +101,14 @@ export interface NodeResources {
     /** Amount. */
     readonly [k: string]: number;
   };
+}
+
+/** One range. */
+export interface NodeRoute {
+  /** The range, e.g. `10.0.0.0/8`. */
+  readonly to: string;
+  /** What has it, in words, e.g. `dev eth0` or `engine network bridge`. */
+  readonly of: string;
 }
 
 /** The certificate of the node, as its agent says it. */

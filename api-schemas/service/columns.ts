@@ -8,7 +8,7 @@ export function formatPort(port: Port): string {
   const address =
     port.hostIP === undefined ? '' : port.hostIP.includes(':') ? `[${port.hostIP}]:` : `${port.hostIP}:`;
   const published = (port.published ?? 0) === 0 ? 'auto' : String(port.published);
-  return `${address}${published}->${port.target}/${port.protocol ?? 'tcp'}${port.mode === 'host' ? '(host)' : ''}`;
+  return `${address}${published}->${port.target}/${port.protocol ?? 'tcp'}${(port.mode ?? 'ingress') === 'ingress' ? '' : `(${port.mode ?? ''})`}`;
 }
 
 const replicas = ({ spec, status }: Service): string => {

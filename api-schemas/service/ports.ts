@@ -10,9 +10,9 @@ export const portSchema: Schema = obj(
     }),
     protocol: oneOf('Transport protocol.', ['tcp', 'udp', 'sctp'], { default: 'tcp' }),
     mode: oneOf(
-      '`ingress`: any number of replicas behind one port of every node. `host`: the port of the node the task runs on, one task a node.',
-      ['ingress', 'host'],
-      { default: 'ingress', 'x-orc-later': { local: 'ports of nodes with a task only' } },
+      '`ingress`: any number of replicas behind one port of every node. `local`: the same, but only nodes with a ready task answer, with their own, and tasks see the address of the client. `host`: the port of the node the task runs on, one task a node.',
+      ['ingress', 'local', 'host'],
+      { default: 'ingress' },
     ),
     hostIP: str('Address of the node to listen on; all addresses when absent.', { format: 'ip' }),
   },

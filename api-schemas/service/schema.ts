@@ -1,5 +1,6 @@
 import { bool, int, list, obj, oneOf, str, type Schema } from '../dialect.ts';
 import { conditionsSchema, objectSchema, observedGenerationSchema } from '../metadata/schema.ts';
+import { sessionAffinitySchema } from '../network/attachment.ts';
 import {
   taskTemplateInstead,
   taskTemplateLater,
@@ -165,6 +166,12 @@ export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
   ),
   replicas: int('Tasks wanted; 1 when absent. Not allowed with `mode: global`.', 0, 1_000_000),
   ports: portsSchema('Ports that can be reached from outside.'),
+  endpointMode: oneOf(
+    '`vip`: the name of the service is one address of its own, from which connections are spread over the ready tasks. `dnsrr`: it is the addresses of the ready tasks.',
+    ['vip', 'dnsrr'],
+    { default: 'vip' },
+  ),
+  sessionAffinity: sessionAffinitySchema,
   placement,
   restart,
   update,
@@ -181,7 +188,6 @@ export const serviceOwnProperties: Readonly<Record<string, Schema>> = {
 const later: Readonly<Record<string, string>> = {
   ...taskTemplateLater,
   rollback: 'rollback policies',
-  endpointMode: 'virtual IPs and DNS of services',
   maxConcurrent: 'jobs',
   completions: 'jobs',
   job: 'jobs',
@@ -202,6 +208,7 @@ const instead: Readonly<Record<string, string>> = {
   updateConfig: 'update',
   rollbackConfig: 'rollback',
   strategy: 'update',
+  endpoint_mode: 'endpointMode',
 };
 
 export const serviceSpecSchema: Schema = obj(

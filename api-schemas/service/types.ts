@@ -21,6 +21,10 @@ export interface ServiceSpec extends TaskTemplate {
   readonly replicas?: number;
   /** Ports that can be reached from outside. */
   readonly ports?: readonly Port[];
+  /** `vip`: the name of the service is one address of its own, from which connections are spread over the ready tasks. `dnsrr`: it is the addresses of the ready tasks. */
+  readonly endpointMode?: 'vip' | 'dnsrr';
+  /** Connections of one client go to one task for as long as that is ready. */
+  readonly sessionAffinity?: SessionAffinity;
   /** Which nodes may run the tasks. */
   readonly placement?: Placement;
   /** When a task that ended is replaced. */
@@ -49,10 +53,22 @@ export interface Port {
   readonly published?: number;
   /** Transport protocol. */
   readonly protocol?: 'tcp' | 'udp' | 'sctp';
-  /** `ingress`: any number of replicas behind one port of every node. `host`: the port of the node the task runs on, one task a node. */
-  readonly mode?: 'ingress' | 'host';
+  /** `ingress`: any number of replicas behind one port of every node. `local`: the same, but only nodes with a ready task answer, with their own, and tasks see the address of the client. `host`: the port of the node the task runs on, one task a node. */
+  readonly mode?: 'ingress' | 'local' | 'host';
   /** Address of the node to listen on; all addresses when absent. */
   readonly hostIP?: string;
+}
+
+/** Connections of one client go to one task for as long as that is ready. */
+export interface SessionAffinity {
+  /** By the address of the client. */
+  readonly clientIP?: ClientIPAffinity;
+}
+
+/** By the address of the client. */
+export interface ClientIPAffinity {
+  /** A client that was silent for this long may get another one. */
+  readonly timeout?: string;
 }
 
 /** Which nodes may run the tasks. */

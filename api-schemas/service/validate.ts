@@ -92,6 +92,15 @@ export function validateServiceSpec(spec: ServiceSpec, at: string): readonly Cau
         'two tasks cannot hold one host port: use `stop-first`, or `mode: ingress` for the port',
       ),
     );
+  if (spec.networkMode !== undefined && (spec.ports?.length ?? 0) > 0)
+    causes.push(
+      problem.forbidden(
+        `${at}.ports`,
+        spec.networkMode === 'host'
+          ? 'not with `networkMode: host`: its ports are those of the node already'
+          : 'not with `networkMode: none`: nothing reaches it',
+      ),
+    );
   const { delay = '1s', maxDelay = '1m' } = spec.restart ?? {};
   if (spec.restart?.maxDelay !== undefined && parseDuration(delay) > parseDuration(maxDelay))
     causes.push(

@@ -1,5 +1,6 @@
 import { int, mapOf, obj, stringMap, type Schema } from '../dialect.ts';
 import { conditionsSchema, objectSchema, observedGenerationSchema } from '../metadata/schema.ts';
+import { networkSpecSchema } from '../network/schema.ts';
 import { serviceSpecSchema } from '../service/schema.ts';
 
 const stackService: Schema = {
@@ -16,12 +17,16 @@ const spec = obj(
     services: mapOf('Services by name; each becomes the object `<stack>-<name>`.', stackService, {
       maxProperties: 500,
     }),
+    networks: mapOf(
+      'Networks by name; each becomes the object `<stack>-<name>`. There is always `default`, of the services that name none.',
+      networkSpecSchema,
+      { maxProperties: 100 },
+    ),
   },
   {
     title: 'StackSpec',
     required: ['services'],
     'x-orc-later': {
-      networks: 'networks other than the one of the stack',
       volumes: 'volumes that follow their task; name a volume of the node in `mounts`',
       secrets: 'secrets and configs',
       configs: 'secrets and configs',
@@ -29,7 +34,7 @@ const spec = obj(
       cronJobs: 'jobs',
       include: 'stacks made of several files',
     },
-    'x-orc-instead': { service: 'services' },
+    'x-orc-instead': { service: 'services', network: 'networks' },
   },
 );
 

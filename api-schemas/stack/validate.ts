@@ -2,6 +2,7 @@ import type { Cause } from '../../kit/errors.ts';
 import { dnsLabel } from '../formats.ts';
 import { validateLabels } from '../metadata/validate.ts';
 import { joinPath } from '../path.ts';
+import { validateNetworkName, validateNetworkSpec } from '../network/validate.ts';
 import * as problem from '../problems.ts';
 import { portsClash, validateServiceSpec } from '../service/validate.ts';
 import type { Port, Stack } from '../types.ts';
@@ -48,5 +49,34 @@ export function validateStack(stack: Stack): readonly Cause[] {
       taken.push({ port, service: name });
     });
   }
+  causes.push(...networks(stack));
   return causes;
+}
+
+/** Names of its networks' objects, and their specs. */
+function networks({ metadata, spec }: Stack): readonly Cause[] {
+  const stackName = metadata?.name ?? '';
+  return Object.entries(spec?.networks ?? {}).flatMap(([name, network]) => {
+    const at = joinPath('spec.networks', name);
+    if (!dnsLabel.test(name))
+      return [
+        problem.invalid(
+          'spec.networks',
+          name,
+          'the name of a network must be a DNS label: lower-case letters, digits and `-`',
+        ),
+      ];
+    if (stackName.length + 1 + name.length > maxName)
+      return [
+        problem.invalid(
+          at,
+          `${stackName}-${name}`,
+          `the network's object name, <stack>-<network>, must have at most ${maxName} characters`,
+        ),
+      ];
+    return [
+      ...validateNetworkName(name, 'spec.networks'),
+      ...(network === undefined ? [] : validateNetworkSpec(network, at)),
+    ];
+  });
 }

@@ -11,6 +11,7 @@ import {
   strings,
   type Schema,
 } from '../dialect.ts';
+import { attachmentsSchema } from '../network/attachment.ts';
 import { mountSchema } from './mounts.ts';
 import { deviceRequestSchema, deviceSchema, resourcesSchema } from './resources.ts';
 
@@ -174,12 +175,16 @@ export const taskTemplateProperties: Readonly<Record<string, Schema>> = {
       options: stringMap('Options of the driver.'),
     },
   ),
+  networks: attachmentsSchema,
+  networkMode: oneOf(
+    '`host`: the network of the node itself. `none`: only loopback. On the networks of `networks` when absent.',
+    ['host', 'none'],
+  ),
   mounts: listBy(['target'], 'Directories, volumes and memory file systems.', mountSchema),
   resources: resourcesSchema,
 };
 
 const secretsLater = 'secrets and configs';
-const networksLater = 'networks other than the one of the stack';
 
 /** Fields that later versions bring. */
 export const taskTemplateLater: Readonly<Record<string, string>> = {
@@ -187,10 +192,8 @@ export const taskTemplateLater: Readonly<Record<string, string>> = {
   configs: secretsLater,
   envFrom: secretsLater,
   envFile: 'environment files; list the variables in `env`',
-  networks: networksLater,
-  networkMode: networksLater,
-  links: `${networksLater}; services of a stack share a network`,
-  ipAddress: networksLater,
+  links: 'links; services of a stack reach each other by name',
+  ipAddress: 'addresses of one’s choice',
   volumesFrom: 'volumes of another container; name the same volume in `mounts`',
   registryAuth: 'registry credentials of a service; log the engine in',
   pullSecrets: 'registry credentials of a service; log the engine in',
@@ -225,6 +228,8 @@ export const taskTemplateInstead: Readonly<Record<string, string>> = {
   cpuShares: 'resources.cpuShares',
   blkioConfig: 'resources.blkio',
   tmpfs: 'mounts',
+  network: 'networks',
+  network_mode: 'networkMode',
 };
 
 export const taskTemplateSchema: Schema = obj(

@@ -124,6 +124,10 @@ export interface TaskTemplate {
       readonly [k: string]: string;
     };
   };
+  /** Networks, the one of the default route first; the network `default` of the stack, or of the namespace, when absent. */
+  readonly networks?: readonly NetworkAttachment[];
+  /** `host`: the network of the node itself. `none`: only loopback. On the networks of `networks` when absent. */
+  readonly networkMode?: 'host' | 'none';
   /** Directories, volumes and memory file systems. */
   readonly mounts?: readonly Mount[];
   /** What the container may use, and what is kept free for it. */
@@ -181,6 +185,14 @@ export interface Healthcheck {
   readonly retries?: number;
   /** Switch off the check of the image. */
   readonly disable?: boolean;
+}
+
+/** A network that the containers are on. */
+export interface NetworkAttachment {
+  /** Name of a Network in the namespace; in a stack, one of the stack's own `networks`, or `default`, comes first. */
+  readonly name: string;
+  /** Further names of the service on this network. */
+  readonly aliases?: readonly string[];
 }
 
 /** A directory or file of the node, a volume or a memory file system inside the container. */

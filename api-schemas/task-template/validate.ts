@@ -1,6 +1,7 @@
 import type { Cause } from '../../kit/errors.ts';
 import { duplicates, each } from '../items.ts';
 import { joinPath } from '../path.ts';
+import { validateAttachments } from '../network/validate.ts';
 import * as problem from '../problems.ts';
 import type { TaskTemplate } from '../types.ts';
 import { parseDuration } from '../units.ts';
@@ -112,6 +113,8 @@ export function validateTemplate(template: TaskTemplate, at: string): readonly C
     ...duplicates(template.ulimits, `${at}.ulimits`, ({ name }) => name),
     ...duplicates(template.groups, `${at}.groups`, (group) => group),
     ...processes(template, at),
+    ...validateAttachments(template, at),
+    ...duplicates(template.networks, `${at}.networks`, ({ name }) => name),
     ...validateMounts(template.mounts, `${at}.mounts`),
     ...validateResources(template.resources, `${at}.resources`),
   ];

@@ -44,6 +44,7 @@ export const taskKind = defineKind<'Task'>({
       { label: 'Revision', path: 'spec.revision' },
       { label: 'Slot', path: 'spec.slot' },
       { label: 'Node', path: 'spec.nodeName' },
+      { label: 'Networks', path: 'spec.networks', as: 'list' },
       { label: 'Desired', path: 'spec.desiredState' },
       { label: 'State', path: 'status.state' },
       { label: 'Reason', path: 'status.reason' },

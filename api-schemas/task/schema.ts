@@ -1,5 +1,6 @@
-import { int, list, obj, oneOf, str } from '../dialect.ts';
+import { int, list, obj, oneOf, str, strings } from '../dialect.ts';
 import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
+import { networkAddressSchema } from '../network/schema.ts';
 import { portsSchema } from '../service/ports.ts';
 import { taskStates } from './states.ts';
 
@@ -17,6 +18,9 @@ const spec = obj(
     desiredState: oneOf(
       '`Ready` prepares without starting; `Shutdown` stops and keeps container and record. Deleting the Task removes both.',
       ['Ready', 'Running', 'Shutdown'],
+    ),
+    networks: strings(
+      'Networks in the same namespace that the container is on: those of its revision, so that the tasks of a network can be found.',
     ),
     notBefore: str('The agent starts the container no earlier: restart back-off lives here, not in memory.', {
       format: 'date-time',
@@ -46,14 +50,7 @@ const status = obj(
     exitCode: int('Exit code of the container.', -(2 ** 31), 2 ** 32 - 1),
     startedAt: time('When the container started.'),
     finishedAt: time('When the container ended.'),
-    addresses: list(
-      'Addresses of the container.',
-      obj(
-        'An address on one network.',
-        { network: str('Name of the network.'), ip: str('The address.', { format: 'ip' }) },
-        { required: ['network', 'ip'] },
-      ),
-    ),
+    addresses: list('Addresses of the container, that of its default route first.', networkAddressSchema),
     ports: portsSchema('Host ports as the engine published them.'),
     conditions: conditionsSchema,
   },

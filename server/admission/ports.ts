@@ -45,7 +45,7 @@ export async function withPortsChecked(
   if (added.length === 0) return store();
   const own = added.flatMap((one) => clashWithApi(api.listening(), one));
   if (own.length > 0) throw invalid(def, object.metadata.name, own);
-  const shared = added.filter(({ port }) => port.mode === 'ingress');
+  const shared = added.filter(({ port }) => port.mode !== 'host');
   if (shared.length === 0) return store();
   return inTurn(api.registry, async () => {
     const causes = shared.flatMap((one) => clash(api.registry.cache, object, one));
@@ -125,7 +125,7 @@ function serviceHolding(cache: Cache, object: Obj, port: Port): string | undefin
   for (const service of cache.by('Service', 'port', key)) {
     if (isSame(service, object) || isOwnedBy(service, object)) continue;
     const ports = [...ingressPortsOf(service.spec), ...(service.status?.ports ?? [])];
-    if (ports.some((one) => (one.mode ?? 'ingress') === 'ingress' && portsClash(one, port))) {
+    if (ports.some((one) => one.mode !== 'host' && portsClash(one, port))) {
       const { namespace = '', name, deletionTimestamp } = service.metadata;
       return `service ${namespace}/${name}${deletionTimestamp === undefined ? '' : ', which is being deleted'}`;
     }

@@ -56,9 +56,11 @@ interface Batch {
   readonly tasks: string[];
   readonly revisions: string[];
   readonly endpoints: string[];
+  readonly networks: string[];
+  readonly peers: string[];
 }
 
-const emptyBatch = (): Batch => ({ tasks: [], revisions: [], endpoints: [] });
+const emptyBatch = (): Batch => ({ tasks: [], revisions: [], endpoints: [], networks: [], peers: [] });
 
 /**
  * What one node has been sent, and what it must still be sent. Changes are kept as names only, and read from
@@ -199,8 +201,10 @@ export class Feed {
   }
 }
 
-const setJson = ({ tasks, revisions, endpoints }: Batch): string =>
-  `{"tasks":[${tasks.join()}],"revisions":[${revisions.join()}],"endpoints":[${endpoints.join()}]}`;
+const setJson = (batch: Batch): string =>
+  `{${Object.entries(batch)
+    .map(([name, objects]: [string, string[]]) => `"${name}":[${objects.join()}]`)
+    .join()}}`;
 
 const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
 

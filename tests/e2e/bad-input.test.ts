@@ -42,8 +42,8 @@ describe('Bad input', () => {
     'a scalar': ['hello\n', 'manifest.yml:1'],
     'two names in one map': [good('a').replace('name: a', 'name: a, name: b'), 'manifest.yml:3', 'name'],
     'a field that is not there yet': [
-      good('a').replace('hello:1 }', 'hello:1, networks: [x] }'),
-      'spec.networks',
+      good('a').replace('hello:1 }', 'hello:1, secrets: [x] }'),
+      'spec.secrets',
       'not supported yet',
     ],
     'a second document that is invalid': [

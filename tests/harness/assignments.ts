@@ -5,6 +5,8 @@ import {
   channel,
   taskStates,
   type Endpoints,
+  type Network,
+  type NetworkPeers,
   type NodeStatus,
   type Port,
   type Revision,
@@ -32,6 +34,8 @@ export class FakeServer {
   readonly tasks = new Map<string, Task>();
   readonly revisions = new Map<string, Revision>();
   endpoints: readonly Endpoints[] = [];
+  networks: readonly Network[] = [];
+  peers: readonly NetworkPeers[] = [];
   readonly events: TaskEvent[] = [];
   readonly reports: TaskReport[] = [];
   node: NodeStatus | undefined;
@@ -55,7 +59,7 @@ export class FakeServer {
         this.#changed();
       },
       renewed: () => undefined,
-    describeAgain: describe,
+      describeAgain: describe,
       openStream: (id) => Promise.resolve(this.#open(id)),
       close: () => undefined,
     };
@@ -71,6 +75,8 @@ export class FakeServer {
       tasks: [...this.tasks.values()],
       revisions: [...this.revisions.values()],
       endpoints: this.endpoints,
+      networks: this.networks,
+      peers: this.peers,
     });
   }
 

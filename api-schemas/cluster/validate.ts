@@ -1,0 +1,23 @@
+import type { Cause } from '../../kit/errors.ts';
+import { each } from '../items.ts';
+import * as problem from '../problems.ts';
+import { overlaps, parseSubnet, type Subnet } from '../subnet.ts';
+import type { NetworkPool } from '../types.ts';
+
+/** A pool holds at least one network of its size, and no two have addresses in common. */
+export function validatePools(pools: readonly NetworkPool[] | undefined, at: string): readonly Cause[] {
+  const causes: Cause[] = [];
+  const seen: Subnet[] = [];
+  each(pools, at, ({ cidr, size }, item) => {
+    if (cidr === undefined) return;
+    const pool = parseSubnet(cidr);
+    if (size !== undefined && size < pool.prefix)
+      causes.push(
+        problem.invalid(`${item}.size`, size, `must be at least ${String(pool.prefix)}, to fit into ${cidr}`),
+      );
+    if (seen.some((other) => overlaps(other, pool)))
+      causes.push(problem.duplicate(`${item}.cidr`, cidr, 'overlaps another pool'));
+    seen.push(pool);
+  });
+  return causes;
+}

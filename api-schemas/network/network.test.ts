@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals';
+import { contentHash } from '../hash.ts';
+import { networksOf, templateOf } from '../template.ts';
+import type { NetworkSpec, ServiceSpec, StackSpec } from '../types.ts';
+import { validate } from '../validate.ts';
+
+const problems = (kind: string, spec: unknown, name = 'net'): string[] =>
+  validate({
+    apiVersion: 'orc.dev/v1',
+    kind,
+    metadata: { name, ...(kind === 'Cluster' ? {} : { namespace: 'd' }) },
+    spec,
+  }).map(({ field, message }) => `${field ?? ''}: ${message}`);
+const ofNetwork = (spec: NetworkSpec, name?: string): string[] => problems('Network', spec, name);
+const ofService = (spec: Partial<ServiceSpec>): string[] => problems('Service', { image: 'i', ...spec });
+const ofStack = (spec: Partial<StackSpec>, name?: string): string[] =>
+  problems('Stack', { services: {}, ...spec }, name);
+
+describe('a Network', () => {
+  test('needs nothing, or says its subnet', () => {
+    expect(ofNetwork({})).toEqual([]);
+    expect(ofNetwork({ subnet: '10.20.0.0/20', internal: true, mtu: 1400 })).toEqual([]);
+  });
+
+  test('is refused with a subnet that nothing fits into, or that does not begin at its first address', () => {
+    expect(ofNetwork({ subnet: '10.20.0.0/26' })[0]).toMatch(/spec.subnet: .*between \/8 and \/25/);
+    expect(ofNetwork({ subnet: '10.20.0.1/20' })[0]).toMatch(/spec.subnet: .*10.20.0.0\/20/);
+  });
+
+  test('of the engine has no settings of its own', () => {
+    expect(ofNetwork({ external: 'lan' })).toEqual([]);
+    expect(ofNetwork({ external: 'lan', mtu: 1400 })[0]).toMatch(/spec.mtu: Forbidden: not with `external`/);
+  });
+
+  test('has no name that means a mode, and is not encrypted yet', () => {
+    expect(ofNetwork({}, 'host')[0]).toMatch(/metadata.name: .*networkMode: host/);
+    expect(problems('Network', { encrypted: true })[0]).toMatch(/spec.encrypted: .*not supported yet/);
+  });
+});
+
+describe('the networks of a service', () => {
+  test('are named, with aliases', () => {
+    expect(
+      ofService({ networks: [{ name: 'front' }, { name: 'back', aliases: ['db', 'db.local'] }] }),
+    ).toEqual([]);
+    expect(ofService({ networks: [{ name: 'a' }, { name: 'a' }] })[0]).toMatch(/networks\[1\].*Duplicate/);
+  });
+
+  test('are objects: a plain name is refused with how it is written', () => {
+    expect(problems('Service', { image: 'i', networks: ['front'] })[0]).toMatch(
+      /spec.networks\[0\]: .*`- name: NETWORK`/,
+    );
+  });
+
+  test('do not go with a network mode, nor do ports', () => {
+    expect(ofService({ networkMode: 'host' })).toEqual([]);
+    expect(ofService({ networkMode: 'none', networks: [{ name: 'a' }] })[0]).toMatch(
+      /networkMode: Forbidden/,
+    );
+    expect(ofService({ networkMode: 'host', ports: [{ target: 80 }] })[0]).toMatch(/ports: Forbidden/);
+    expect(ofService({ networks: [{ name: 'host' }] })[0]).toMatch(/set `networkMode: host`/);
+  });
+
+  test('are part of the template, so that a change of them makes a new revision; how it is balanced is not', () => {
+    const hash = (spec: Partial<ServiceSpec>): string => contentHash(templateOf({ image: 'i', ...spec }));
+    expect(hash({ networks: [{ name: 'a' }] })).not.toBe(hash({}));
+    expect(hash({ networks: [{ name: 'a', aliases: ['b'] }] })).not.toBe(hash({ networks: [{ name: 'a' }] }));
+    expect(hash({ endpointMode: 'dnsrr', sessionAffinity: { clientIP: { timeout: '1m' } } })).toBe(hash({}));
+  });
+
+  test('are `default` when none is named, and none with a network mode', () => {
+    expect(networksOf({})).toEqual([{ name: 'default' }]);
+    expect(networksOf({ networks: [{ name: 'a' }] })).toEqual([{ name: 'a' }]);
+    expect(networksOf({ networkMode: 'host' })).toEqual([]);
+  });
+});
+
+describe('the networks of a stack', () => {
+  test('are maps of specs, checked as those of a Network', () => {
+    expect(ofStack({ networks: { back: { internal: true }, default: {} } })).toEqual([]);
+    expect(ofStack({ networks: { back: { subnet: '10.0.0.0/30' } } })[0]).toMatch(
+      /spec.networks.back.subnet/,
+    );
+    expect(problems('Stack', { services: {}, networks: { back: null } })[0]).toMatch(/`{}` for a network/);
+  });
+
+  test('have names that objects can have', () => {
+    expect(ofStack({ networks: { Back: {} } })[0]).toMatch(/spec.networks: .*DNS label/);
+    expect(ofStack({ networks: { none: {} } })[0]).toMatch(/networkMode: none/);
+    expect(ofStack({ networks: { ['b'.repeat(60)]: {} } }, 'stack')[0]).toMatch(/at most 63 characters/);
+  });
+});
+
+describe('the pools of the cluster', () => {
+  const ofCluster = (pools: unknown): string[] => problems('Cluster', { networks: { pools } }, 'orc');
+  test('hold at least one network each, and do not overlap', () => {
+    expect(ofCluster([{ cidr: '10.64.0.0/10', size: 20 }])).toEqual([]);
+    expect(ofCluster([{ cidr: '10.64.0.0/16', size: 15 }])[0]).toMatch(/pools\[0\].size: .*at least 16/);
+    expect(
+      ofCluster([
+        { cidr: '10.64.0.0/10', size: 20 },
+        { cidr: '10.65.0.0/16', size: 20 },
+      ])[0],
+    ).toMatch(/pools\[1\].cidr: .*overlaps/);
+  });
+});
