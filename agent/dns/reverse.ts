@@ -1,0 +1,41 @@
+import { isIPv4 } from 'node:net';
+
+/** An IPv4 subnet as numbers. */
+export interface Subnet {
+  readonly base: number;
+  readonly mask: number;
+}
+
+/** Undefined for what is no IPv4 CIDR. Pure. */
+export function subnetOf(cidr: string | undefined): Subnet | undefined {
+  const [ip = '', bits = ''] = (cidr ?? '').split('/');
+  const length = Number(bits);
+  if (!isIPv4(ip) || !/^\d{1,2}$/.test(bits) || length > 32) return undefined;
+  const mask = length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
+  return { base: (numberOf(ip) & mask) >>> 0, mask };
+}
+
+export const contains = ({ base, mask }: Subnet, ip: string): boolean =>
+  isIPv4(ip) && (numberOf(ip) & mask) >>> 0 === base;
+
+const numberOf = (ip: string): number => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+
+/** The address that a name below `in-addr.arpa` or `ip6.arpa` stands for; undefined for other names. Pure. */
+export function reverseAddress(labels: readonly string[]): string | undefined {
+  const parts = labels.slice(0, -2).reverse();
+  const top = labels.slice(-2).join('.');
+  if (top === 'in-addr.arpa') {
+    const ip = parts.join('.');
+    return isIPv4(ip) ? ip : undefined;
+  }
+  if (top !== 'ip6.arpa' || parts.length !== 32 || !parts.every((part) => /^[0-9a-f]$/.test(part)))
+    return undefined;
+  const groups = parts.join('').match(/.{4}/g) ?? [];
+  return canonical6(groups.join(':'));
+}
+
+/** IPv6 addresses as the kernel and Docker print them. */
+function canonical6(ip: string): string {
+  const { hostname } = new URL(`http://[${ip}]/`);
+  return hostname.slice(1, -1);
+}

@@ -1,0 +1,142 @@
+import { isIPv4 } from 'node:net';
+import { domain, type DnsContainer, type DnsInput, type DnsService } from './names.ts';
+import { subnetOf, type Subnet } from './reverse.ts';
+
+/** An alias is a name on one network only. */
+export interface Alias {
+  readonly service: DnsService;
+  readonly network: string;
+}
+
+/** What is behind an address: the name for reverse queries, and the network that one must share to see it. */
+export interface Reverse {
+  readonly network: string;
+  readonly name: string;
+}
+
+/** The input, ready to be asked. Never changed: a new input makes a new view. */
+export interface View {
+  readonly containers: ReadonlyMap<string, DnsContainer>;
+  /** By `<name>.<namespace>`, `<short>.<stack>.<namespace>`, all in lower case. */
+  readonly services: ReadonlyMap<string, DnsService>;
+  /** By `<alias>.<namespace>`. */
+  readonly aliases: ReadonlyMap<string, readonly Alias[]>;
+  /** By `<stack>.<namespace>`: names without records of their own. */
+  readonly stacks: ReadonlyMap<string, readonly DnsService[]>;
+  /** By address. Networks may overlap in nothing, so an address is one thing. */
+  readonly reverse: ReadonlyMap<string, Reverse>;
+  readonly subnets: readonly Subnet[];
+}
+
+/** Pure. */
+export function viewOf({ networks, containers, services }: DnsInput): View {
+  const byName = new Map<string, DnsService>();
+  const aliases = new Map<string, Alias[]>();
+  const stacks = new Map<string, DnsService[]>();
+  const reverse = new Map<string, Reverse>();
+  const put = (name: string, service: DnsService): void => {
+    const key = name.toLowerCase();
+    if (!byName.has(key)) byName.set(key, service);
+  };
+  for (const service of services) put(`${service.name}.${service.namespace}`, service);
+  for (const service of services) {
+    const { namespace, stack, short } = service;
+    if (stack !== undefined) {
+      put(`${short}.${stack}.${namespace}`, service);
+      append(stacks, `${stack}.${namespace}`, service);
+    }
+    for (const { network, aliases: names = [], virtualIP } of service.networks) {
+      for (const name of names) append(aliases, `${name}.${namespace}`.toLowerCase(), { service, network });
+      if (virtualIP !== undefined) reverse.set(virtualIP, { network, name: fullName(service) });
+    }
+    for (const { slot, addresses } of service.endpoints)
+      for (const { network, ip } of addresses)
+        reverse.set(ip, { network, name: `${slot}.${fullName(service)}` });
+  }
+  const askers = new Map<string, DnsContainer>();
+  for (const container of containers)
+    for (const { network, ip } of container.addresses) {
+      askers.set(ip, container);
+      // Also before it is ready: programs look up their own name while they start.
+      const { service, namespace, slot } = container;
+      reverse.set(ip, { network, name: `${slot}.${fullName({ name: service, namespace })}` });
+    }
+  const subnets = networks.flatMap(({ subnet }) => subnetOf(subnet) ?? []);
+  return { containers: askers, services: byName, aliases, stacks, reverse, subnets };
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
+
+const fullName = ({ name, namespace }: { readonly name: string; readonly namespace: string }): string =>
+  `${name}.${namespace}.${domain}`;
+
+/**
+ * The addresses that a service's name gives to this asker: the virtual IP on the first network that both are on; all
+ * ready addresses with mode `dnsrr`, or while no virtual IP is given. Empty: on a shared network, with nothing ready.
+ * Undefined: no network is shared, so for this asker there is no such service.
+ */
+export function addressesOf(
+  service: DnsService,
+  asker: DnsContainer,
+  only?: string,
+): readonly string[] | undefined {
+  const shared = sharedNetworks(service, asker, only);
+  if (shared.length === 0) return undefined;
+  if (service.mode === 'dnsrr') return readyAddresses(service, shared);
+  const ready = new Set(
+    service.endpoints.flatMap(({ addresses }) => addresses.map(({ network }) => network)),
+  );
+  const known = shared.flatMap((network) => {
+    const virtualIP = service.networks.find((other) => other.network === network)?.virtualIP;
+    return virtualIP === undefined ? [] : [{ network, virtualIP }];
+  });
+  // While a rollout takes a service to another network, one of its virtual IPs has nothing behind it.
+  const best = known.find(({ network }) => ready.has(network)) ?? known[0];
+  return best === undefined ? readyAddresses(service, shared) : [best.virtualIP];
+}
+
+/** One address for each ready task that can be reached, on the asker's first network. Undefined as in `addressesOf`. */
+export function tasksOf(service: DnsService, asker: DnsContainer): readonly string[] | undefined {
+  const shared = sharedNetworks(service, asker);
+  return shared.length === 0 ? undefined : readyAddresses(service, shared);
+}
+
+/** The same, of the ready tasks of one slot; undefined also when there is none. */
+export function slotOf(
+  service: DnsService,
+  asker: DnsContainer,
+  slot: string,
+): readonly string[] | undefined {
+  const endpoints = service.endpoints.filter((endpoint) => endpoint.slot.toLowerCase() === slot);
+  const found = readyAddresses({ endpoints }, sharedNetworks(service, asker));
+  return found.length === 0 ? undefined : found.slice(0, 1);
+}
+
+/** In the asker's order. */
+function sharedNetworks(service: DnsService, asker: DnsContainer, only?: string): readonly string[] {
+  return asker.addresses
+    .map(({ network }) => network)
+    .filter((network) => only === undefined || network === only)
+    .filter((network) => service.networks.some((other) => other.network === network));
+}
+
+function readyAddresses(
+  { endpoints }: Pick<DnsService, 'endpoints'>,
+  networks: readonly string[],
+): readonly string[] {
+  return endpoints.flatMap(({ addresses }) => {
+    for (const network of networks) {
+      const here = addresses.filter((address) => address.network === network);
+      if (here.length > 0) return here.map(({ ip }) => ip);
+    }
+    return [];
+  });
+}
+
+/** Those of the family that an A (or else AAAA) record holds. */
+export const ofFamily = (ips: readonly string[], type: 'A' | 'AAAA'): readonly string[] =>
+  ips.filter((ip) => isIPv4(ip) === (type === 'A'));
