@@ -1,0 +1,166 @@
+import type { Run } from '../commands.ts';
+import type { Bridge, Kernel, Op, Tunnel } from './types.ts';
+import { isDeviceOf } from './wanted.ts';
+
+interface Link {
+  readonly ifname: string;
+  readonly flags?: readonly string[];
+  readonly mtu?: number;
+  readonly master?: string;
+  readonly address?: string;
+  readonly linkinfo?: {
+    readonly info_data?: { readonly id?: number; readonly local?: string; readonly local6?: string };
+    readonly info_slave_data?: { readonly learning?: boolean; readonly neigh_suppress?: boolean };
+  };
+  readonly addr_info?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+  }[];
+}
+
+interface Entry {
+  readonly ifname: string;
+  readonly mac: string;
+  readonly dst?: string;
+  readonly flags?: readonly string[];
+  readonly master?: string;
+  readonly state?: string;
+}
+
+interface Neighbour {
+  readonly dst: string;
+  readonly dev: string;
+  readonly lladdr?: string;
+}
+
+/** The port that the whole world uses for VXLAN. */
+export const vxlanPort = 4789;
+
+async function json<T>(run: Run, argv: readonly string[]): Promise<readonly T[]> {
+  const { code, stdout, stderr } = await run(argv);
+  if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr.trim() || `exit ${String(code)}`}`);
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly T[]);
+}
+
+/** What the kernel has of the devices with this node's tag, and of these bridges. Four commands, however many there are. */
+export async function readKernel(run: Run, tag: string, bridges: Iterable<string>): Promise<Kernel> {
+  const [vxlans, allBridges, entries, permanent] = await Promise.all([
+    json<Link>(run, ['ip', '-j', '-d', 'addr', 'show', 'type', 'vxlan']),
+    json<Link>(run, ['ip', '-j', 'link', 'show', 'type', 'bridge']),
+    json<Entry>(run, ['bridge', '-j', 'fdb', 'show']),
+    json<Neighbour>(run, ['ip', '-j', '-4', 'neigh', 'show', 'nud', 'permanent']),
+  ]);
+  const ours = new Set(bridges);
+  const found = allBridges
+    .filter(({ ifname }) => ours.has(ifname))
+    .map(({ ifname: device, address: mac = '' }): [string, Bridge] => [device, { device, mac }]);
+  const tunnels = vxlans
+    .filter(({ ifname }) => isDeviceOf(tag, ifname))
+    .map((link): [string, Tunnel] => [link.ifname, tunnelOf(link, entries)]);
+  const neighbours = new Map<string, Map<string, string>>();
+  for (const { dst, dev, lladdr = '' } of permanent) {
+    if (!ours.has(dev) && !isDeviceOf(tag, dev)) continue;
+    const own = neighbours.get(dev) ?? new Map<string, string>();
+    neighbours.set(dev, own.set(dst, lladdr));
+  }
+  return { tunnels: new Map(tunnels), bridges: new Map(found), neighbours };
+}
+
+function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
+  const { ifname: device, flags = [], mtu = 0, master = '', address: mac = '', linkinfo = {} } = link;
+  const { id = 0, local = '', local6 = '' } = linkinfo.info_data ?? {};
+  const port = linkinfo.info_slave_data;
+  const own = entries.filter(({ ifname }) => ifname === device);
+  const forwards = own.flatMap(({ mac: to, dst, flags: all = [] }): [string, string][] =>
+    dst !== undefined && all.includes('self') ? [[to, dst]] : [],
+  );
+  const bridged = own.filter(({ master: of, state }) => of !== undefined && state === 'static');
+  const [address] = (link.addr_info ?? []).filter(({ family }) => family === 'inet');
+  return {
+    ...{ device, vni: id, local: local || local6, mtu, master },
+    mac: master === '' ? mac : '',
+    address: address === undefined ? '' : `${address.local}/${String(address.prefixlen)}`,
+    isUp: flags.includes('UP'),
+    isQuiet: port?.neigh_suppress === true && port.learning === false,
+    forwards: new Map(forwards),
+    bridged: new Set(bridged.map(({ mac: to }) => to)),
+  };
+}
+
+/** The changes in the words of `ip -batch` and `bridge -batch`, to be run in this order. Pure. */
+export function batches(ops: readonly Op[]): {
+  readonly ip: readonly string[];
+  readonly bridge: readonly string[];
+} {
+  const ip: string[] = [];
+  const bridge: string[] = [];
+  for (const op of ops) {
+    switch (op.kind) {
+      case 'addTunnel':
+        ip.push(
+          `link add ${op.device} type vxlan id ${op.vni} dstport ${vxlanPort} local ${op.local} nolearning`,
+        );
+        break;
+      case 'removeTunnel':
+        ip.push(`link del ${op.device}`);
+        break;
+      case 'setMtu':
+        ip.push(`link set ${op.device} mtu ${op.mtu}`);
+        break;
+      case 'setMaster':
+        ip.push(
+          op.master === '' ? `link set ${op.device} nomaster` : `link set ${op.device} master ${op.master}`,
+        );
+        break;
+      case 'setMac':
+        ip.push(`link set ${op.device} address ${op.mac}`);
+        break;
+      case 'addAddress':
+        ip.push(`addr add ${op.address} dev ${op.device}`);
+        break;
+      case 'removeAddress':
+        ip.push(`addr del ${op.address} dev ${op.device}`);
+        break;
+      case 'setUp':
+        ip.push(`link set ${op.device} up`);
+        break;
+      case 'setQuiet':
+        bridge.push(`link set dev ${op.device} neigh_suppress on learning off`);
+        break;
+      case 'forward':
+        bridge.push(`fdb replace ${op.mac} dev ${op.device} dst ${op.to} self static`);
+        break;
+      case 'unforward':
+        bridge.push(`fdb del ${op.mac} dev ${op.device} dst ${op.to} self`);
+        break;
+      case 'bridge':
+        bridge.push(`fdb replace ${op.mac} dev ${op.device} master static`);
+        break;
+      case 'unbridge':
+        bridge.push(`fdb del ${op.mac} dev ${op.device} master`);
+        break;
+      case 'neighbour':
+        ip.push(`neigh replace ${op.ip} lladdr ${op.mac} dev ${op.device} nud permanent`);
+        break;
+      case 'forgetNeighbour':
+        ip.push(`neigh del ${op.ip} dev ${op.device}`);
+    }
+  }
+  return { ip, bridge };
+}
+
+/** Makes the changes. Goes on past those that fail, and then throws with what the commands said. */
+export async function change(run: Run, ops: readonly Op[]): Promise<void> {
+  const { ip, bridge } = batches(ops);
+  const said: string[] = [];
+  for (const [command, lines] of [
+    ['ip', ip],
+    ['bridge', bridge],
+  ] as const) {
+    if (lines.length === 0) continue;
+    const { code, stderr } = await run([command, '-force', '-batch', '-'], `${lines.join('\n')}\n`);
+    if (code !== 0) said.push(stderr.trim().slice(0, 500) || `${command}: exit ${String(code)}`);
+  }
+  if (said.length > 0) throw new Error(said.join('; '));
+}

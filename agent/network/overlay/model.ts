@@ -1,0 +1,77 @@
+import type { Bridge, Kernel, Op, Tunnel } from './types.ts';
+
+/** The kernel after these changes, if each of them was made. Pure: what `plan` needs until the kernel is read again. */
+export function applied(kernel: Kernel, ops: readonly Op[]): Kernel {
+  const tunnels = new Map(kernel.tunnels);
+  const bridges = new Map(kernel.bridges);
+  const neighbours = new Map(kernel.neighbours);
+  const change = (device: string, make: (is: Tunnel) => Partial<Tunnel>): void => {
+    const is = tunnels.get(device);
+    if (is !== undefined) tunnels.set(device, { ...is, ...make(is) });
+  };
+  const know = (device: string, make: (is: Map<string, string>) => void): void => {
+    const own = new Map(neighbours.get(device));
+    make(own);
+    neighbours.set(device, own);
+  };
+  for (const op of ops) {
+    if (op.kind === 'neighbour') know(op.device, (own) => own.set(op.ip, op.mac));
+    else if (op.kind === 'forgetNeighbour') know(op.device, (own) => own.delete(op.ip));
+    else step(op, tunnels, bridges, change);
+    if (op.kind === 'removeTunnel') neighbours.delete(op.device);
+  }
+  return { tunnels, bridges, neighbours };
+}
+
+function step(
+  op: Exclude<Op, { readonly kind: 'neighbour' | 'forgetNeighbour' }>,
+  tunnels: Map<string, Tunnel>,
+  bridges: Map<string, Bridge>,
+  change: (device: string, make: (is: Tunnel) => Partial<Tunnel>) => void,
+): void {
+  switch (op.kind) {
+    case 'addTunnel': {
+      const { device, vni, local } = op;
+      const none = { mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false };
+      tunnels.set(device, { device, vni, local, ...none, forwards: new Map(), bridged: new Set() });
+      return;
+    }
+    case 'removeTunnel':
+      tunnels.delete(op.device);
+      return;
+    case 'setMtu':
+      return change(op.device, () => ({ mtu: op.mtu }));
+    case 'setMaster':
+      return change(op.device, () => ({
+        ...{ master: op.master, mac: '', isQuiet: false },
+        bridged: new Set<string>(),
+      }));
+    case 'setMac':
+      if (bridges.has(op.device)) bridges.set(op.device, { device: op.device, mac: op.mac });
+      return change(op.device, () => ({ mac: op.mac }));
+    case 'addAddress':
+      return change(op.device, () => ({ address: op.address }));
+    case 'removeAddress':
+      return change(op.device, () => ({ address: '' }));
+    case 'setUp':
+      return change(op.device, () => ({ isUp: true }));
+    case 'setQuiet':
+      return change(op.device, () => ({ isQuiet: true }));
+    case 'forward':
+      return change(op.device, ({ forwards }) => ({ forwards: new Map(forwards).set(op.mac, op.to) }));
+    case 'unforward':
+      return change(op.device, ({ forwards }) => ({ forwards: without(forwards, op.mac) }));
+    case 'bridge':
+      return change(op.device, ({ bridged }) => ({ bridged: new Set(bridged).add(op.mac) }));
+    case 'unbridge':
+      return change(op.device, ({ bridged }) => ({
+        bridged: new Set([...bridged].filter((mac) => mac !== op.mac)),
+      }));
+  }
+}
+
+function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  const rest = new Map(map);
+  rest.delete(key);
+  return rest;
+}

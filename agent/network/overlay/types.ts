@@ -1,0 +1,80 @@
+/** What the overlay room is told, and what it sees. */
+
+/** One network as this node is to have it in its kernel. */
+export interface OverlayNetwork {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly vni: number;
+  /** IPv4 CIDR. */
+  readonly subnet: string;
+  /** This node's own address on it. */
+  readonly gateway: string;
+  readonly mtu: number;
+  /** Interface of the engine's bridge; absent where the node only answers published ports and has no container on it. */
+  readonly bridge?: string;
+  /** The other nodes in it. With none there is no tunnel. */
+  readonly peers: readonly OverlayPeer[];
+}
+
+export interface OverlayPeer {
+  /** Where the node is reached: the other end of the tunnel. */
+  readonly address: string;
+  readonly gateway: string;
+  /** Of its tasks. */
+  readonly ips: readonly string[];
+}
+
+/** A tunnel: one VXLAN device and its entries, either as wanted or as found. */
+export interface Tunnel {
+  readonly device: string;
+  readonly vni: number;
+  /** This end of it. */
+  readonly local: string;
+  readonly mtu: number;
+  /** The bridge that it is a port of; empty when it stands alone. */
+  readonly master: string;
+  /** Hardware address where it stands alone; the bridge has it otherwise. */
+  readonly mac: string;
+  /** `address/prefix` of the device where it stands alone. */
+  readonly address: string;
+  readonly isUp: boolean;
+  /** As a port of a bridge: it answers for its neighbours, and learns nothing by itself. */
+  readonly isQuiet: boolean;
+  /** By MAC: the node behind which it is. */
+  readonly forwards: ReadonlyMap<string, string>;
+  /** MACs that the bridge sends into the tunnel. */
+  readonly bridged: ReadonlySet<string>;
+}
+
+/** A bridge of ours: its hardware address, which peers have entries for. */
+export interface Bridge {
+  readonly device: string;
+  readonly mac: string;
+}
+
+export interface Kernel {
+  /** By device name. */
+  readonly tunnels: ReadonlyMap<string, Tunnel>;
+  /** By device name; those that networks have. */
+  readonly bridges: ReadonlyMap<string, Bridge>;
+  /** By device, a bridge or a tunnel that stands alone, and address: the MAC that it knows for good. */
+  readonly neighbours: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+/** One change of the kernel. */
+export type Op =
+  | { readonly kind: 'addTunnel'; readonly device: string; readonly vni: number; readonly local: string }
+  | { readonly kind: 'removeTunnel'; readonly device: string }
+  | { readonly kind: 'setMtu'; readonly device: string; readonly mtu: number }
+  | { readonly kind: 'setMaster'; readonly device: string; readonly master: string }
+  | { readonly kind: 'setMac'; readonly device: string; readonly mac: string }
+  | { readonly kind: 'addAddress'; readonly device: string; readonly address: string }
+  | { readonly kind: 'removeAddress'; readonly device: string; readonly address: string }
+  | { readonly kind: 'setUp'; readonly device: string }
+  | { readonly kind: 'setQuiet'; readonly device: string }
+  | { readonly kind: 'forward'; readonly device: string; readonly mac: string; readonly to: string }
+  | { readonly kind: 'unforward'; readonly device: string; readonly mac: string; readonly to: string }
+  | { readonly kind: 'bridge'; readonly device: string; readonly mac: string }
+  | { readonly kind: 'unbridge'; readonly device: string; readonly mac: string }
+  | { readonly kind: 'neighbour'; readonly device: string; readonly ip: string; readonly mac: string }
+  | { readonly kind: 'forgetNeighbour'; readonly device: string; readonly ip: string };

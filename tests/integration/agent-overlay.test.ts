@@ -1,0 +1,159 @@
+/** The tunnels between nodes, in network namespaces of this machine: nodes `a` and `b` with a container, `c` without. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { run, type CommandResult, type Run } from '../../agent/network/commands.ts';
+import { macOf, Overlay, type OverlayNetwork } from '../../agent/network/overlay/index.ts';
+import { readKernel } from '../../agent/network/overlay/kernel.ts';
+import { FakeClock } from '../../kit/clock.ts';
+import { silentLogger } from '../../kit/log.ts';
+
+const suffix = String(process.pid);
+const ns = (name: string): string => `orc-ov-${name}-${suffix}`;
+const within =
+  (name: string): Run =>
+  (argv, stdin) =>
+    run(['ip', 'netns', 'exec', ns(name), ...argv], stdin);
+const must = async (argv: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await run(argv);
+  if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+  return stdout;
+};
+const lines = async (name: string, text: string): Promise<void> => {
+  for (const line of text.trim().split('\n')) {
+    const { code, stderr } = await within(name)(line.trim().split(' '));
+    if (code !== 0) throw new Error(`${name}: ${line}: ${stderr}`);
+  }
+};
+
+interface TestNode {
+  readonly name: string;
+  readonly address: string;
+  readonly gateway: string;
+  readonly ip: string;
+}
+const a: TestNode = { name: 'a', address: '10.99.0.1', gateway: '10.64.15.254', ip: '10.64.1.1' };
+const b: TestNode = { name: 'b', address: '10.99.0.2', gateway: '10.64.15.253', ip: '10.64.1.33' };
+const c: TestNode = { name: 'c', address: '10.99.0.3', gateway: '10.64.15.252', ip: '' };
+const nodes = [a, b, c];
+const spaces = ['switch', 'a', 'b', 'c', 'a1', 'b1'];
+
+/** A bridge as an engine makes it, and a container on it. */
+async function addContainer({ name, gateway, ip }: TestNode): Promise<void> {
+  await lines(
+    name,
+    `ip link add orc-1 type bridge
+     ip link set orc-1 mtu 1450 up
+     ip addr add ${gateway}/20 dev orc-1
+     ip link add v1 type veth peer name eth0 netns ${ns(`${name}1`)}
+     ip link set v1 master orc-1 mtu 1450 up`,
+  );
+  await lines(
+    `${name}1`,
+    `ip link set eth0 address ${macOf(ip)} mtu 1450 up
+     ip addr add ${ip}/20 dev eth0
+     ip route add default via ${gateway}`,
+  );
+}
+
+describe('a network across nodes', () => {
+  /** Who is in the network now. */
+  let members: readonly TestNode[] = nodes;
+  const networkOf = (self: TestNode): OverlayNetwork => ({
+    ...{ key: 'default/web', vni: 4097, subnet: '10.64.0.0/20', gateway: self.gateway, mtu: 1450 },
+    ...(self.ip === '' ? {} : { bridge: 'orc-1' }),
+    peers: members
+      .filter(({ name }) => name !== self.name)
+      .map(({ address, gateway, ip }) => ({ address, gateway, ips: ip === '' ? [] : [ip] })),
+  });
+  const overlays = nodes.map(
+    (node) =>
+      new Overlay({
+        run: within(node.name),
+        local: () => node.address,
+        tag: 'ab12',
+        networks: () => (members.includes(node) ? [networkOf(node)] : []),
+        clock: new FakeClock(),
+        logger: silentLogger,
+      }),
+  );
+  const all = (again = false): Promise<unknown> =>
+    Promise.all(overlays.map((overlay) => (again ? overlay.again() : overlay.sync())));
+  const kernelOf = ({ name }: TestNode) => readKernel(within(name), 'ab12', ['orc-1']);
+  const ping = (from: string, to: string): Promise<CommandResult> =>
+    within(from)(['busybox', 'ping', '-c', '1', '-W', '1', to]);
+
+  beforeAll(async () => {
+    for (const space of spaces) await must(['ip', 'netns', 'add', ns(space)]);
+    await lines('switch', 'ip link add br0 type bridge\nip link set br0 up');
+    for (const { name, address } of nodes) {
+      await lines('switch', `ip link add p-${name} type veth peer name eth0 netns ${ns(name)}`);
+      await lines('switch', `ip link set p-${name} master br0 up`);
+      await lines(name, `ip link set lo up\nip link set eth0 up\nip addr add ${address}/24 dev eth0`);
+    }
+    await Promise.all([addContainer(a), addContainer(b)]);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(overlays.map((overlay) => overlay.close()));
+    for (const space of spaces) await run(['ip', 'netns', 'del', ns(space)]);
+  });
+
+  test('joins containers on two nodes, and a node that has none, by their addresses', async () => {
+    await all();
+    expect(overlays.map(({ problem }) => problem)).toEqual([undefined, undefined, undefined]);
+    for (const [from, to] of [
+      ['a1', b.ip],
+      ['b1', a.ip],
+      ['c', a.ip],
+      ['c', b.ip],
+      ['a1', c.gateway],
+      ['a1', b.gateway],
+    ] as const)
+      // prettier-ignore
+      expect(await ping(from, to)).toMatchObject({ code: 0 });
+    // The source is kept: nobody translates it inside of the network.
+    const { stdout } = await within('b1')(['ip', '-4', 'neigh', 'show', 'dev', 'eth0']);
+    expect(stdout).toContain(`${a.ip} lladdr ${macOf(a.ip)}`);
+  }, 30_000);
+
+  test('puts back what was deleted or changed by hand', async () => {
+    const before = await kernelOf(a);
+    await lines('a', `bridge fdb del ${macOf(b.ip)} dev ovab12-1001 dst ${b.address} self`);
+    await lines('a', `bridge fdb add 02:42:00:00:00:01 dev ovab12-1001 dst ${c.address} self static`);
+    await lines('a', `ip neigh replace ${b.ip} lladdr 02:42:00:00:00:01 dev orc-1 nud permanent`);
+    await lines('a', 'ip link set orc-1 address 02:42:00:00:00:09');
+    expect(await kernelOf(a)).not.toEqual(before);
+    await all(true);
+    expect(await kernelOf(a)).toEqual(before);
+    await lines('a', 'ip link del ovab12-1001');
+    await lines('c', 'ip link set ovab12-1001 down');
+    await all(true);
+    expect(await kernelOf(a)).toEqual(before);
+    expect(await ping('a1', b.ip)).toMatchObject({ code: 0 });
+    expect(await ping('c', b.ip)).toMatchObject({ code: 0 });
+  }, 30_000);
+
+  test('has no tunnel on a node that is alone in it, and nothing of those that left', async () => {
+    members = [a];
+    await all();
+    for (const node of nodes) expect((await kernelOf(node)).tunnels.size).toBe(0);
+    expect((await kernelOf(a)).neighbours.size).toBe(0);
+    expect(await ping('a1', b.ip)).not.toMatchObject({ code: 0 });
+    members = [a, b];
+    await all();
+    expect(await ping('a1', b.ip)).toMatchObject({ code: 0 });
+  }, 30_000);
+
+  test('says why it is not as it should be, and takes its devices away when the node leaves', async () => {
+    const broken = new Overlay({
+      run: within('a'),
+      local: () => undefined,
+      tag: 'ab12',
+      networks: () => [networkOf(a)],
+      clock: new FakeClock(),
+      logger: silentLogger,
+    });
+    await broken.sync();
+    expect(broken.problem).toContain('address of this node');
+    await broken.close(true);
+    expect((await kernelOf(a)).tunnels.size).toBe(0);
+  });
+});
