@@ -12,7 +12,13 @@ describe('clearing a node', () => {
     const network = await runtime.ensureNetwork({ name: 'orc-default', bridge: 'orc-1', labels: {} });
     for (const uid of ['1', '2', '3']) {
       const labels = { [label.taskUID]: uid };
-      const spec = { name: `orc-${uid}`, labels, template: { image: 'web' }, hostPorts: [], network };
+      const spec = {
+        name: `orc-${uid}`,
+        labels,
+        template: { image: 'web' },
+        hostPorts: [],
+        networks: [network],
+      };
       const { id } = await runtime.create(spec, new AbortController().signal);
       if (uid !== '3') await runtime.start(id);
     }

@@ -57,8 +57,19 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly template: TaskTemplate;
   readonly hostPorts: readonly Port[];
-  /** Engine network to attach before start; absent: none of ours. */
-  readonly network?: { readonly id: string; readonly name: string };
+  /** Engine networks to attach before start, the one of the default route first; none of ours when empty. */
+  readonly networks: readonly ContainerNetwork[];
+  /** Who answers its questions for names; the engine's own default when absent. What the template says comes first. */
+  readonly dns?: { readonly servers: readonly string[]; readonly search: readonly string[] };
+}
+
+export interface ContainerNetwork {
+  readonly id: string;
+  readonly name: string;
+  /** The engine chooses when absent. */
+  readonly ip?: string;
+  /** Honoured by engines from API 1.44 on; earlier ones derive it from the address, as orc does. */
+  readonly mac?: string;
 }
 
 export interface ContainerState {
@@ -84,6 +95,13 @@ export interface NetworkSpec {
   readonly name: string;
   /** Interface name of its bridge, at most 15 characters. */
   readonly bridge: string;
+  /** IPv4 range, and the address of the bridge in it; the engine chooses when absent. */
+  readonly subnet?: { readonly cidr: string; readonly gateway: string };
+  readonly mtu?: number;
+  readonly internal?: boolean;
+  readonly attachable?: boolean;
+  /** Further options of the bridge driver, as they are. */
+  readonly options?: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** IPv6 subnet; none when absent. */
   readonly subnet6?: string;

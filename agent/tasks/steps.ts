@@ -169,7 +169,7 @@ export function containerSpec(
     },
     template: revision.spec.template,
     hostPorts: revision.spec.hostPorts ?? [],
-    network,
+    networks: [network],
   };
 }
 

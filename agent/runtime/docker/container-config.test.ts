@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { TaskTemplate } from '../../../api-schemas/index.ts';
-import { containerConfig } from './container-config.ts';
+import { containerConfig, laterNetworks } from './container-config.ts';
 
 const config = (template: Partial<TaskTemplate>, api = '1.41'): Record<string, unknown> =>
-  containerConfig({ name: 'c', labels: {}, template: { image: 'i:1', ...template }, hostPorts: [] }, api);
+  containerConfig(
+    { name: 'c', labels: {}, template: { image: 'i:1', ...template }, hostPorts: [], networks: [] },
+    api,
+  );
 
 /** Each field of the template, and what the engine gets for it: a path below the body, and a value. */
 const golden: readonly (readonly [Partial<TaskTemplate>, string, unknown])[] = [
@@ -210,7 +213,7 @@ describe('the container of a template', () => {
       labels: { ours: '1' },
       template: { image: 'i:1', macAddress: '02:00:00:00:00:01', containerLabels: { ours: 'theirs' } },
       hostPorts: [],
-      network: { id: 'n1', name: 'net' },
+      networks: [{ id: 'n1', name: 'net' }],
     };
     const at = (api: string): unknown => containerConfig(spec, api)['NetworkingConfig'];
     expect(at('1.41')).toEqual({ EndpointsConfig: { n1: {} } });
@@ -221,13 +224,48 @@ describe('the container of a template', () => {
     });
   });
 
+  test('joins several networks with the addresses that it is given, at once where the engine can', () => {
+    const networks = [
+      { id: 'n1', name: 'one', ip: '10.64.1.1', mac: '02:42:0a:40:01:01' },
+      { id: 'n2', name: 'two', ip: '10.64.17.1', mac: '02:42:0a:40:11:01' },
+    ];
+    const dns = { servers: ['10.64.15.254'], search: ['default.orc.internal'] };
+    const spec = { name: 'c', labels: {}, template: { image: 'i' }, hostPorts: [], networks, dns };
+    const endpoints = (api: string): unknown => containerConfig(spec, api)['NetworkingConfig'];
+    expect(endpoints('1.44')).toEqual({
+      EndpointsConfig: {
+        n1: { IPAMConfig: { IPv4Address: '10.64.1.1' }, MacAddress: '02:42:0a:40:01:01' },
+        n2: { IPAMConfig: { IPv4Address: '10.64.17.1' }, MacAddress: '02:42:0a:40:11:01' },
+      },
+    });
+    expect(laterNetworks(spec, '1.44')).toEqual([]);
+    expect(endpoints('1.43')).toEqual({
+      EndpointsConfig: { n1: { IPAMConfig: { IPv4Address: '10.64.1.1' } } },
+    });
+    expect(laterNetworks(spec, '1.43').map(({ id }) => id)).toEqual(['n2']);
+    expect(containerConfig(spec, '1.44')['HostConfig']).toMatchObject({
+      NetworkMode: 'n1',
+      Dns: ['10.64.15.254'],
+      DnsSearch: ['default.orc.internal'],
+      DnsOptions: ['timeout:3'],
+    });
+    const own = { ...spec, template: { image: 'i', dns: ['1.1.1.1'], dnsOptions: ['ndots:2'] } };
+    expect(containerConfig(own, '1.44')['HostConfig']).toMatchObject({
+      Dns: ['1.1.1.1'],
+      DnsOptions: ['ndots:2'],
+    });
+  });
+
   test('publishes host ports, on an address where one is given', () => {
     const hostPorts = [
       { target: 80, published: 8080, hostIP: '127.0.0.1' },
       { target: 80, published: 8081 },
       { target: 53, protocol: 'udp' },
     ] as const;
-    const body = containerConfig({ name: 'c', labels: {}, template: { image: 'i' }, hostPorts }, '1.41');
+    const body = containerConfig(
+      { name: 'c', labels: {}, template: { image: 'i' }, hostPorts, networks: [] },
+      '1.41',
+    );
     expect(body['ExposedPorts']).toEqual({ '80/tcp': {}, '53/udp': {} });
     expect((body['HostConfig'] as Record<string, unknown>)['PortBindings']).toEqual({
       '80/tcp': [

@@ -1,6 +1,6 @@
 import type { DeviceRequest, Healthcheck, Port, TaskTemplate } from '../../../api-schemas/index.ts';
 import { parseBytes, parseDuration } from '../../../api-schemas/units.ts';
-import type { ContainerSpec } from '../types.ts';
+import type { ContainerNetwork, ContainerSpec } from '../types.ts';
 import { defined, type Body } from './body.ts';
 import { resourceConfig } from './container-resources.ts';
 import { mountConfig } from './mounts.ts';
@@ -41,13 +41,14 @@ function hostConfig(spec: ContainerSpec): Body {
     // The agent replaces tasks; the engine must never restart or remove one behind its back.
     RestartPolicy: { Name: 'no' },
     AutoRemove: false,
-    NetworkMode: spec.network?.id,
+    NetworkMode: spec.networks[0]?.id,
     PortBindings: bindings(spec.hostPorts),
     ...resourceConfig(t),
     ExtraHosts: t.extraHosts,
-    Dns: t.dns,
-    DnsSearch: t.dnsSearch,
-    DnsOptions: t.dnsOptions,
+    Dns: t.dns ?? spec.dns?.servers,
+    DnsSearch: t.dnsSearch ?? spec.dns?.search,
+    // Without any, the engine takes the host's, and an `ndots` among them keeps names from being asked for.
+    DnsOptions: t.dnsOptions ?? (spec.dns === undefined ? undefined : ['timeout:3']),
     GroupAdd: t.groups,
     Init: t.init,
     ReadonlyRootfs: t.readOnly,
@@ -78,13 +79,31 @@ function hostConfig(spec: ContainerSpec): Body {
   });
 }
 
-/** Endpoint by network id: names may be ambiguous on 20.10. The MAC belongs to the endpoint from API 1.44 on. */
+/** Whether the engine takes several networks, and a MAC for each, when a container is made. */
+export const takesAllNetworks = (api: string): boolean => Number(api.split('.')[1]) >= 44;
+
+/** Endpoints by network id: names may be ambiguous on 20.10. An older engine is given the others by `laterNetworks`. */
 function networking(spec: ContainerSpec, api: string): Body | undefined {
-  if (spec.network === undefined) return undefined;
-  const mac = spec.template.macAddress;
-  const perEndpoint = mac !== undefined && Number(api.split('.')[1]) >= 44;
-  return { EndpointsConfig: { [spec.network.id]: perEndpoint ? { MacAddress: mac } : {} } };
+  if (spec.networks.length === 0) return undefined;
+  const atOnce = takesAllNetworks(api) ? spec.networks : spec.networks.slice(0, 1);
+  const configs = atOnce.map((network, i) => {
+    // The template's own is for the first.
+    const mac = (i === 0 ? spec.template.macAddress : undefined) ?? network.mac;
+    return [network.id, endpointConfig({ ...network, ...(mac === undefined ? {} : { mac }) }, api)];
+  });
+  return { EndpointsConfig: Object.fromEntries(configs) as Body };
 }
+
+/** The MAC belongs to the endpoint from API 1.44 on. */
+export const endpointConfig = ({ ip, mac }: ContainerNetwork, api: string): Body =>
+  defined({
+    IPAMConfig: ip === undefined ? undefined : { IPv4Address: ip },
+    MacAddress: takesAllNetworks(api) ? mac : undefined,
+  });
+
+/** Networks that the container is to be connected to between its creation and its start. */
+export const laterNetworks = (spec: ContainerSpec, api: string): readonly ContainerNetwork[] =>
+  takesAllNetworks(api) ? [] : spec.networks.slice(1);
 
 /** `disable` is Docker's `NONE`. An absent test with other fields keeps the image's test and changes its timing. */
 function healthConfig(h: Healthcheck | undefined): Body | undefined {

@@ -1,4 +1,5 @@
 import type Docker from 'dockerode';
+import { messageOf } from '../../../kit/errors.ts';
 import {
   label,
   ownerLabels,
@@ -11,7 +12,7 @@ import {
 import { ownerFilter } from './owner.ts';
 import { tooNew, tooNewMessage } from './api-levels.ts';
 import { connect, engineInfo, type Connection } from './connect.ts';
-import { containerConfig } from './container-config.ts';
+import { containerConfig, endpointConfig, laterNetworks } from './container-config.ts';
 import { runtimeError, statusOf } from './errors.ts';
 import { watchEvents } from './events.ts';
 import { Images } from './images.ts';
@@ -74,6 +75,18 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     return found[0]?.Id;
   };
 
+  /** What an engine does not take at the creation. Repeating it after a crash finds what is done. */
+  const connectLater = async (id: string, spec: ContainerSpec, api: string): Promise<void> => {
+    for (const network of laterNetworks(spec, api)) {
+      const body = { Container: id, EndpointConfig: endpointConfig(network, api) };
+      try {
+        await (await client()).getNetwork(network.id).connect(body);
+      } catch (error) {
+        if (!/already exists|already attached/i.test(messageOf(error))) throw error;
+      }
+    }
+  };
+
   const create = async (
     spec: ContainerSpec,
     signal: AbortSignal,
@@ -91,11 +104,15 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     try {
       const made = (await (await client()).createContainer(body)) as { id: string };
       const warnings = (made as { Warnings?: readonly string[] | null }).Warnings ?? [];
+      await connectLater(made.id, spec, api);
       return { id: made.id, found: false, warnings };
     } catch (error) {
       const existing =
         statusOf(error) === 409 ? await findByUID(spec.labels[label.taskUID] ?? '') : undefined;
-      if (existing !== undefined) return { id: existing, found: true, warnings: [] };
+      if (existing !== undefined) {
+        await connectLater(existing, spec, api);
+        return { id: existing, found: true, warnings: [] };
+      }
       throw runtimeError(error, 'creating the container');
     }
   };

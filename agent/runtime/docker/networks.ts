@@ -11,6 +11,7 @@ interface Found {
 }
 
 const bridgeOption = 'com.docker.network.bridge.name';
+const mtuOption = 'com.docker.network.driver.mtu';
 
 /** Finds our network of that name, or makes it. Callers refer to it by id: on 20.10 a name may be ambiguous. */
 export async function ensureNetwork(
@@ -50,10 +51,15 @@ async function create(
       // 20.10 makes a second network of the same name without this.
       CheckDuplicate: true,
       Labels: { ...spec.labels, ...ownerLabels(owner) },
-      Options: { [bridgeOption]: spec.bridge },
-      ...(spec.subnet6 === undefined
-        ? {}
-        : { EnableIPv6: true, IPAM: { Driver: 'default', Config: [{ Subnet: spec.subnet6 }] } }),
+      ...(spec.internal === true ? { Internal: true } : {}),
+      ...(spec.attachable === true ? { Attachable: true } : {}),
+      Options: {
+        ...spec.options,
+        [bridgeOption]: spec.bridge,
+        ...(spec.mtu === undefined ? {} : { [mtuOption]: String(spec.mtu) }),
+      },
+      ...(spec.subnet6 === undefined ? {} : { EnableIPv6: true }),
+      ...ipamOf(spec),
     });
     return { id: made.id, name: spec.name, bridge: spec.bridge };
   } catch (error) {
@@ -62,6 +68,14 @@ async function create(
     if (other === undefined) throw error;
     return other;
   }
+}
+
+function ipamOf({ subnet, subnet6 }: NetworkSpec): object {
+  const config = [
+    ...(subnet === undefined ? [] : [{ Subnet: subnet.cidr, Gateway: subnet.gateway }]),
+    ...(subnet6 === undefined ? [] : [{ Subnet: subnet6 }]),
+  ];
+  return config.length === 0 ? {} : { IPAM: { Driver: 'default', Config: config } };
 }
 
 /** Our networks, with the number of their running containers as the engine counts them. */
