@@ -9,6 +9,7 @@ import type { Store } from '../store/index.ts';
 import { caController } from './ca/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { gcController } from './gc/index.ts';
+import { networkController } from './network/index.ts';
 import { nodesController } from './nodes/index.ts';
 import { replicasController } from './replicas/index.ts';
 import { rolloutController } from './rollout/index.ts';
@@ -28,6 +29,7 @@ const all: readonly (() => Controller)[] = [
   () => replicasController,
   () => schedulerController,
   () => nodesController,
+  () => networkController,
   endpointsController,
   () => caController,
   () => gcController,

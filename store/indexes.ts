@@ -1,4 +1,4 @@
-import type { AnyObj, Obj } from '../api-schemas/index.ts';
+import { networksOf, type AnyObj, type Obj } from '../api-schemas/index.ts';
 import { SortedList } from './sorted.ts';
 import type { IndexName } from './types.ts';
 
@@ -12,8 +12,23 @@ const valuesOf: Readonly<Record<IndexName, (object: AnyObj) => readonly string[]
     return owner === undefined ? nothing : [owner.uid];
   },
   dependent: ({ metadata }) => metadata.ownerReferences?.map((reference) => reference.uid) ?? nothing,
-  node: (object) =>
-    object.kind === 'Task' && object.spec.nodeName !== undefined ? [object.spec.nodeName] : nothing,
+  node: (object) => {
+    if (object.kind === 'Task') return object.spec.nodeName === undefined ? nothing : [object.spec.nodeName];
+    return object.kind === 'Network' ? Object.keys(object.status?.nodes ?? {}) : nothing;
+  },
+  network: (object) => {
+    const at = (name: string): string => `${object.metadata.namespace ?? ''}/${name}`;
+    switch (object.kind) {
+      case 'Task':
+        return object.spec.networks?.map(at) ?? nothing;
+      case 'Service':
+        return networksOf(object.spec).map(({ name }) => at(name));
+      case 'Endpoints':
+        return object.networks?.map(({ network }) => at(network)) ?? nothing;
+      default:
+        return nothing;
+    }
+  },
   service: (object) =>
     object.kind === 'Task' || object.kind === 'Revision'
       ? [`${object.metadata.namespace ?? ''}/${object.spec.service}`]

@@ -108,11 +108,12 @@ export interface Cache {
 }
 
 /**
- * `owner`: uid of the controlling owner; `dependent`: uid of any owner. `node`: node name of a task.
+ * `owner`: uid of the controlling owner; `dependent`: uid of any owner. `node`: node name of a task, and of each
+ * node that is in a network. `network`: `namespace/network` of tasks, services and endpoints that are on it.
  * `service`: `namespace/service` of tasks and revisions. `port`: `protocol/port` that a service publishes.
  * `involved`: uid of the object that an event is about.
  */
-export type IndexName = 'owner' | 'dependent' | 'node' | 'service' | 'port' | 'uid' | 'involved';
+export type IndexName = 'owner' | 'dependent' | 'node' | 'network' | 'service' | 'port' | 'uid' | 'involved';
 
 export interface WriteOptions {
   readonly fence?: Fence;

@@ -56,6 +56,7 @@ const order: readonly AnyObj['kind'][] = [
   'Task',
   'Revision',
   'Endpoints',
+  'Network',
   'Lease',
   'Event',
 ];

@@ -1,4 +1,4 @@
-import type { Revision, Service, Task } from '../../api-schemas/index.ts';
+import { networksOf, type Revision, type Service, type Task } from '../../api-schemas/index.ts';
 import {
   annotation,
   apiVersion,
@@ -45,6 +45,7 @@ export function newTask({
   const stack = labels?.[label.stack];
   // A slot that is opened again after its history went is another spec's: its task gets another name.
   const before = previous?.metadata.uid ?? String(generation);
+  const networks = networksOf(revision.spec.template).map((network) => network.name);
   const hash = shortHash(5, uid, slot, revision.metadata.uid ?? '', before);
   return {
     apiVersion,
@@ -67,6 +68,7 @@ export function newTask({
       revision: revision.metadata.name,
       ...(isGlobal ? { nodeName: slot } : { slot: Number(slot) }),
       desiredState: 'Running',
+      ...(networks.length === 0 ? {} : { networks }),
       ...(notBefore === undefined ? {} : { notBefore }),
       ...(stopOnClientAfter === undefined ? {} : { stopOnClientAfter }),
       ...(restartCondition === 'any' ? {} : { restartCondition }),

@@ -20,6 +20,7 @@ export const annotation = {
 export const finalizer = {
   stack: 'orc.dev/stack',
   container: 'orc.dev/container',
+  network: 'orc.dev/network',
   namespace: 'orc.dev/namespace',
   foreground: 'foregroundDeletion',
   orphan: 'orphan',

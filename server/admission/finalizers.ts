@@ -5,6 +5,7 @@ import type { AnyKindDef } from '../../api-schemas/kinds.ts';
 const given: Readonly<Record<string, string>> = {
   Stack: 'orc.dev/stack',
   Namespace: 'orc.dev/namespace',
+  Network: 'orc.dev/network',
 };
 
 /** `object` with its kind's finalizer. Put back by every write until the object is being deleted. */
