@@ -16,6 +16,7 @@ export const label = {
   stack: 'dev.orc.stack',
   slot: 'dev.orc.slot',
   network: 'dev.orc.network',
+  networkUID: 'dev.orc.network-uid',
 } as const;
 
 /** Whose containers and networks: one engine may serve nodes of several clusters, and several nodes of one. */
@@ -115,6 +116,8 @@ export type RuntimeErrorKind =
   | 'ImagePullFailed'
   /** Another container or process holds a host port. */
   | 'PortTaken'
+  /** Something of the cluster is not there yet; tried again soon. */
+  | 'NotReady'
   /** The engine does not answer. */
   | 'EngineUnavailable'
   /** Anything else the engine refused. */

@@ -30,13 +30,22 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
     ...(never.test(state.StartedAt) ? {} : { startedAt: state.StartedAt }),
     ...(never.test(state.FinishedAt) || status === 'running' ? {} : { finishedAt: state.FinishedAt }),
     addresses: Object.entries(net.Networks ?? {}).flatMap(([network, endpoint]) =>
-      [endpoint.IPAddress, endpoint.GlobalIPv6Address]
+      [addressOf(endpoint, status), endpoint.GlobalIPv6Address]
         .filter((ip) => ip !== undefined && ip !== '')
         .map((ip) => ({ network, ip })),
     ),
     ports: publishedPorts(net.Ports ?? {}),
     ...(state.Pid ? { pid: state.Pid } : {}),
   };
+}
+
+/** One that was made with an address has it from then on, though the engine tells it only once it runs. */
+function addressOf(
+  endpoint: { readonly IPAddress?: string; readonly IPAMConfig?: unknown },
+  status: ContainerState['status'],
+): string | undefined {
+  if (endpoint.IPAddress || status !== 'created') return endpoint.IPAddress;
+  return (endpoint.IPAMConfig as { readonly IPv4Address?: string } | null | undefined)?.IPv4Address;
 }
 
 function statusOfState(status: string): ContainerState['status'] {

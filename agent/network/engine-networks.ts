@@ -1,0 +1,243 @@
+import type { Network, Task } from '../../api-schemas/index.ts';
+import { sleep, type Clock } from '../../kit/clock.ts';
+import { messageOf } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
+import {
+  label,
+  RuntimeError,
+  type ContainerNetwork,
+  type ContainerState,
+  type NetworkSpec,
+  type Owner,
+  type Runtime,
+} from '../runtime/types.ts';
+import { Addresses } from './addresses.ts';
+import { bridgeName, engineName, keyOf, networkKeys, subnet6 } from './names.ts';
+import { macOf } from './overlay/index.ts';
+
+export interface EngineNetworksOptions {
+  readonly runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
+  readonly owner: Owner;
+  /** Whether new networks have IPv6, too; it does not leave the node. */
+  readonly ipv6: boolean;
+  /** Containers that have their addresses, or will when they start. */
+  readonly containers: () => Iterable<ContainerState>;
+  /** The bridges are, or are about to be, others: resolves when the tunnels follow. */
+  readonly onBridges: () => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+interface EngineNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly bridge: string;
+}
+
+/** How long a task that begins waits for a network that the servers have not given yet, before it says so. */
+const patienceMs = 5_000;
+const lookMs = 100;
+
+/** The networks of this node's engine: each is there before its first task starts, and goes after its last. */
+export class EngineNetworks {
+  readonly #options: EngineNetworksOptions;
+  readonly #addresses = new Map<string, Addresses>();
+  /** By uid of the Network. */
+  readonly #made = new Map<string, Promise<EngineNetwork>>();
+  readonly #bridges = new Map<string, string>();
+  #networks: ReadonlyMap<string, Network> = new Map();
+  /** Keys of networks that a task of this node is on. */
+  #used: ReadonlySet<string> = new Set();
+  /** Makes and removals follow each other, so that a removal never takes a network that was just asked for. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EngineNetworksOptions) {
+    this.#options = options;
+  }
+
+  /** What the servers have given this node. Networks of tasks are made, or found, at once. */
+  async assign(networks: readonly Network[], tasks: readonly Task[]): Promise<void> {
+    this.#networks = new Map(networks.map((network) => [keyOf(network), network]));
+    this.#used = new Set(tasks.flatMap(networkKeys));
+    const needed = networks.filter((network) => this.#used.has(keyOf(network)) && isGiven(network));
+    await Promise.allSettled(needed.map((network) => this.#ensure(network)));
+  }
+
+  /** The bridge of a network on this node; undefined when there is none: then `isAwaited` says whether one will be. */
+  bridgeOf(network: Network): string | undefined {
+    return this.#bridges.get(network.metadata.uid ?? '');
+  }
+
+  isAwaited(network: Network): boolean {
+    return this.#used.has(keyOf(network)) && network.spec.external === undefined;
+  }
+
+  /** The Network that the engine knows by that name, as `metadata.name`; undefined: none of ours. */
+  nameOf(engine: string): string | undefined {
+    for (const network of this.#networks.values())
+      if (network.spec.external === engine || engineName(this.#options.owner, network) === engine)
+        return network.metadata.name;
+    return undefined;
+  }
+
+  /**
+   * The networks of a task in the engine, made where they are not there, with an address of its own on each. Throws
+   * NotReady while the servers have not given one, or none of its addresses is free.
+   */
+  async attach(task: Task, signal: AbortSignal): Promise<readonly ContainerNetwork[]> {
+    const attached: ContainerNetwork[] = [];
+    try {
+      for (const key of networkKeys(task)) {
+        const network = await this.#given(key, signal);
+        const { external } = network.spec;
+        if (external !== undefined) attached.push({ id: external, name: external });
+        else {
+          const { id, name } = await this.#ensure(network);
+          const ip = this.#take(network, name);
+          attached.push({ id, name, ip, mac: macOf(ip) });
+        }
+      }
+      return attached;
+    } catch (error) {
+      this.release(attached);
+      throw error;
+    }
+  }
+
+  /** The engine has these addresses by now, or nobody will. */
+  release(attached: readonly ContainerNetwork[]): void {
+    for (const { name, ip } of attached) if (ip !== undefined) this.#addresses.get(name)?.release(ip);
+  }
+
+  /** The engine says that a network of the task is not there. */
+  forget(task: Task): void {
+    for (const key of networkKeys(task)) {
+      const uid = this.#networks.get(key)?.metadata.uid ?? '';
+      this.#made.delete(uid);
+      this.#bridges.delete(uid);
+    }
+  }
+
+  forgetAll(): void {
+    this.#made.clear();
+  }
+
+  /** Removes our networks that none of these tasks needs. One that still has containers stays until the next call. */
+  keep(tasks: readonly Task[]): void {
+    this.#used = new Set(tasks.flatMap(networkKeys));
+    void this.#inTurn(() => this.#sweep()).catch((error: unknown) => {
+      this.#options.logger.debug({ err: messageOf(error) }, 'networks could not be looked through');
+    });
+  }
+
+  async #given(key: string, signal: AbortSignal): Promise<Network> {
+    const { clock } = this.#options;
+    for (const end = clock.now() + patienceMs; ; await sleep(clock, lookMs, signal)) {
+      const network = this.#networks.get(key);
+      if (network !== undefined && (isGiven(network) || network.spec.external !== undefined)) return network;
+      if (clock.now() < end) continue;
+      const name = key.slice(key.indexOf('/') + 1);
+      const why = allocationProblem(network);
+      throw new RuntimeError(
+        'NotReady',
+        'NetworkNotReady',
+        why ??
+          `network ${name} has no addresses for this node yet: \`orc describe network ${name}\` says why`,
+      );
+    }
+  }
+
+  #ensure(network: Network): Promise<EngineNetwork> {
+    const { metadata, spec } = network;
+    const { uid = '' } = metadata;
+    if (spec.external !== undefined)
+      return Promise.resolve({ id: spec.external, name: spec.external, bridge: '' });
+    const known = this.#made.get(uid);
+    if (known !== undefined) return known;
+    const made = this.#inTurn(async () => {
+      // A tunnel that stands alone has the address that the bridge will have.
+      if (!this.#bridges.has(uid)) await this.#options.onBridges();
+      const found = await this.#options.runtime.ensureNetwork(this.#specOf(network));
+      this.#bridges.set(uid, found.bridge);
+      await this.#options.onBridges();
+      return found;
+    });
+    this.#made.set(uid, made);
+    made.catch(() => this.#made.get(uid) === made && this.#made.delete(uid));
+    return made;
+  }
+
+  #take(network: Network, name: string): string {
+    const { blocks = [], gateway = '' } = ownPart(network) ?? {};
+    const taken = new Set<string>();
+    for (const { status, addresses } of this.#options.containers())
+      if (status !== 'exited')
+        for (const address of addresses) if (address.network === name) taken.add(address.ip);
+    const own = this.#addresses.get(name) ?? new Addresses();
+    this.#addresses.set(name, own);
+    const ip = own.take({ blocks, gateway }, taken);
+    if (ip !== undefined) return ip;
+    throw new RuntimeError(
+      'NotReady',
+      'NoAddress',
+      `no address of network ${network.metadata.name} is free on this node; it is given more when the network has some`,
+    );
+  }
+
+  async #sweep(): Promise<void> {
+    const { runtime, onBridges, logger } = this.#options;
+    for (const { id, name, labels } of await runtime.listNetworks()) {
+      const network = this.#networks.get(labels[label.network] ?? '');
+      const isOurs = network !== undefined && engineName(this.#options.owner, network) === name;
+      if (isOurs && this.#used.has(keyOf(network))) continue;
+      const uid = labels[label.networkUID] ?? '';
+      this.#made.delete(uid);
+      // The tunnel goes first: the engine would leave it behind.
+      if (this.#bridges.delete(uid)) await onBridges();
+      await runtime.removeNetwork(id).catch((error: unknown) => {
+        logger.debug({ network: name, err: messageOf(error) }, 'a network is still in use');
+      });
+      this.#addresses.delete(name);
+    }
+  }
+
+  #specOf(network: Network): NetworkSpec {
+    const { owner, ipv6 } = this.#options;
+    const { metadata, spec, status } = network;
+    return {
+      name: engineName(owner, network),
+      bridge: bridgeName(owner, network),
+      labels: {
+        [label.network]: keyOf(network),
+        [label.networkUID]: metadata.uid ?? '',
+        [label.namespace]: metadata.namespace ?? 'default',
+      },
+      subnet: { cidr: status?.subnet ?? '', gateway: ownPart(network)?.gateway ?? '' },
+      mtu: spec.mtu ?? defaultMtu,
+      ...(spec.internal === undefined ? {} : { internal: spec.internal }),
+      ...(spec.attachable === undefined ? {} : { attachable: spec.attachable }),
+      ...(spec.driverOptions === undefined ? {} : { options: spec.driverOptions }),
+      ...(ipv6 ? { subnet6: subnet6(owner, network) } : {}),
+    };
+  }
+
+  #inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(job);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** 1,500 bytes of the usual Ethernet, less what a tunnel adds. */
+export const defaultMtu = 1450;
+
+/** What this node has of the network: the only entry that it is told. */
+export const ownPart = ({ status }: Network) => Object.values(status?.nodes ?? {})[0];
+
+const isGiven = (network: Network): boolean =>
+  network.status?.subnet !== undefined && (ownPart(network)?.blocks?.length ?? 0) > 0;
+
+function allocationProblem(network: Network | undefined): string | undefined {
+  const condition = network?.status?.conditions?.find(({ type }) => type === 'Allocated');
+  return condition?.status === 'False' ? condition.message : undefined;
+}

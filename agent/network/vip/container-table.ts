@@ -1,0 +1,116 @@
+import type { Logger } from '../../../kit/log.ts';
+import type { CommandResult, Run } from '../commands.ts';
+import { removal, staleFlows } from './flows.ts';
+import { gone, inNamespaceOf, type ContainerProcess } from './namespace.ts';
+import { readTable } from './read.ts';
+import { normal, ruleset, table, update, type VirtualIP } from './rules.ts';
+
+/** What became of one pass. `repaired`: the kernel had other rules than were loaded last. */
+export type Outcome = 'same' | 'loaded' | 'repaired' | 'gone';
+
+/** The rules of one container: what was loaded last, and how to get from there to what is wanted. Not to be run twice at once. */
+export class ContainerTable {
+  readonly #process: ContainerProcess;
+  readonly #run: Run;
+  readonly #logger: Logger;
+  /** Undefined: not known, so the next load replaces everything. */
+  #loaded: readonly VirtualIP[] | undefined;
+  /** This nft prints rules in a way that cannot be read, so there is nothing to compare. */
+  #isUnreadable = false;
+  #hasTold = false;
+
+  constructor(options: { process: ContainerProcess; run: Run; logger: Logger }) {
+    this.#process = options.process;
+    this.#run = options.run;
+    this.#logger = options.logger;
+  }
+
+  /**
+   * Makes the kernel have these rules; with `verify` it is asked what it has, else that is what was loaded last. Calls
+   * `onLoaded` when the rules are there; flows that they do not reach are ended after that. Throws when the rules cannot
+   * be loaded, or the container is not to have any.
+   */
+  async converge(
+    vips: readonly VirtualIP[],
+    { verify, onLoaded }: { readonly verify: boolean; readonly onLoaded: () => void },
+  ): Promise<Outcome> {
+    const wanted = normal(vips);
+    const outcome = await inNamespaceOf(this.#process, this.#run, async (run): Promise<Outcome> => {
+      const isOther = verify && this.#loaded !== undefined && !(await this.#isAsLoaded(run, this.#loaded));
+      const before = isOther ? undefined : this.#loaded;
+      const text = before === undefined ? ruleset(wanted) : update(before, wanted);
+      if (text !== '') await this.#load(run, text, wanted);
+      onLoaded();
+      if (text === '') return 'same';
+      await this.#endFlows(run, before, wanted);
+      return isOther ? 'repaired' : 'loaded';
+    });
+    return outcome === gone ? 'gone' : outcome;
+  }
+
+  async #load(run: Run, text: string, wanted: readonly VirtualIP[]): Promise<void> {
+    const known = this.#loaded;
+    this.#loaded = undefined;
+    let result = await run(['nft', '-f', '-'], text);
+    // A change builds on what was there; should that have been changed by hand, all is replaced.
+    if (result.code !== 0 && known !== undefined) result = await run(['nft', '-f', '-'], ruleset(wanted));
+    check(result);
+    this.#loaded = wanted;
+  }
+
+  async #isAsLoaded(run: Run, loaded: readonly VirtualIP[]): Promise<boolean> {
+    if (this.#isUnreadable || isSame(await this.#read(run), loaded)) return true;
+    // Is it the table that is strange, or nft's way to print it? A table just loaded tells.
+    check(await run(['nft', '-f', '-'], ruleset(loaded)));
+    if (isSame(await this.#read(run), loaded)) return false;
+    this.#isUnreadable = true;
+    this.#logger.warn(
+      'this version of nft prints rules in an unknown way: what is changed in a container by hand is not repaired',
+    );
+    return true;
+  }
+
+  async #read(run: Run): Promise<readonly VirtualIP[] | undefined> {
+    const { code, stdout } = await run(['nft', '-j', 'list', 'table', ...table.split(' ')]);
+    return code === 0 ? readTable(stdout) : [];
+  }
+
+  async #endFlows(
+    run: Run,
+    before: readonly VirtualIP[] | undefined,
+    wanted: readonly VirtualIP[],
+  ): Promise<void> {
+    if (!mayLeaveFlows(before, wanted)) return;
+    const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4']);
+    if (code !== 0) return this.#tellOnce(stderr.trim());
+    const removed = (before ?? []).map(({ ip }) => ip);
+    for (const flows of staleFlows(stdout, wanted, removed)) await run(removal(flows));
+  }
+
+  #tellOnce(err: string): void {
+    if (!this.#hasTold)
+      this.#logger.warn(
+        { err },
+        'flows of datagrams to tasks that are gone cannot be ended; install conntrack',
+      );
+    this.#hasTold = true;
+  }
+}
+
+const isSame = (a: readonly VirtualIP[] | undefined, b: readonly VirtualIP[]): boolean =>
+  a !== undefined && ruleset(a) === ruleset(b);
+
+/** Where endpoints only came, every flow still goes where it may. */
+function mayLeaveFlows(before: readonly VirtualIP[] | undefined, after: readonly VirtualIP[]): boolean {
+  if (before === undefined) return true;
+  const now = new Map(after.map((vip) => [vip.ip, vip.endpoints]));
+  const isLess = before.some(({ ip, endpoints }) => endpoints.some((one) => !now.get(ip)?.includes(one)));
+  const had = new Set(before.map(({ ip }) => ip));
+  return isLess || after.some(({ ip }) => !had.has(ip));
+}
+
+function check({ code, stderr }: CommandResult): void {
+  if (code === 127) throw new Error(`a command is missing (${stderr}); install nftables and util-linux`);
+  if (code !== 0)
+    throw new Error(`the rules of virtual IPs: ${stderr.trim().split('\n').slice(0, 4).join(' ')}`);
+}

@@ -1,0 +1,107 @@
+/** The nft table of one container, as text for `nft -f -`. Each text is one transaction; established connections go on. */
+
+/** A service's virtual IP on one network, and the ready addresses behind it on that network. */
+export interface VirtualIP {
+  readonly ip: string;
+  readonly endpoints: readonly string[];
+  /** `clientIP`: a container stays with one endpoint for as long as the endpoints are the same. */
+  readonly affinity?: 'clientIP';
+}
+
+export const table = 'ip orc';
+export const mapName = 'vips';
+/** Fixed: the kernel would draw another one at each change, and every client would move. */
+export const affinitySeed = 0x6f7263;
+
+/**
+ * Sorted, each address once, and what makes no difference left out, so that equal rules are equal texts. Of two entries
+ * with one virtual IP the first has it. Pure.
+ */
+export function normal(vips: readonly VirtualIP[]): readonly VirtualIP[] {
+  const byIP = new Map<string, VirtualIP>();
+  for (const { ip, endpoints, affinity } of vips) {
+    if (byIP.has(ip)) continue;
+    const sorted = [...new Set(endpoints)].sort();
+    byIP.set(ip, {
+      ip,
+      endpoints: sorted,
+      ...(affinity === undefined || sorted.length < 2 ? {} : { affinity }),
+    });
+  }
+  return [...byIP.values()].sort((a, b) => (a.ip < b.ip ? -1 : 1));
+}
+
+/** Replaces the whole table, also when there was none; without virtual IPs there is none after it. Pure. */
+export function ruleset(vips: readonly VirtualIP[]): string {
+  const all = normal(vips);
+  const without = [`table ${table}`, `delete table ${table}`];
+  if (all.length === 0) return [...without, ''].join('\n');
+  return [
+    ...without,
+    `table ${table} {`,
+    ...all.flatMap((vip) => [
+      `  chain ${chainName(vip)} {`,
+      ...rulesOf(vip).map((rule) => `    ${rule}`),
+      '  }',
+    ]),
+    `  map ${mapName} {`,
+    '    type ipv4_addr : verdict',
+    `    elements = { ${all.map(element).join(', ')} }`,
+    '  }',
+    '  chain output {',
+    '    type nat hook output priority -100; policy accept;',
+    `    ip daddr vmap @${mapName}`,
+    '  }',
+    '}',
+    '',
+  ].join('\n');
+}
+
+/**
+ * Makes the table of `before` into that of `after`, touching only the services that differ: with many of them that is
+ * much less work for the kernel than a replacement. Empty when nothing differs. Pure.
+ */
+export function update(before: readonly VirtualIP[], after: readonly VirtualIP[]): string {
+  const [old, all] = [normal(before), normal(after)];
+  if (old.length === 0 || all.length === 0) return old.length === all.length ? '' : ruleset(all);
+  const had = new Map(old.map((vip) => [vip.ip, vip]));
+  const has = new Set(all.map(({ ip }) => ip));
+  const removed = old.filter(({ ip }) => !has.has(ip));
+  const added = all.filter(({ ip }) => !had.has(ip));
+  const changed = all.filter((vip) => {
+    const known = had.get(vip.ip);
+    return known !== undefined && rulesOf(known).join() !== rulesOf(vip).join();
+  });
+  const addRules = (vip: VirtualIP): readonly string[] =>
+    rulesOf(vip).map((rule) => `add rule ${table} ${chainName(vip)} ${rule}`);
+  const lines = [
+    ...(removed.length === 0
+      ? []
+      : [`delete element ${table} ${mapName} { ${removed.map(({ ip }) => ip).join(', ')} }`]),
+    ...removed.flatMap((vip) => [
+      `flush chain ${table} ${chainName(vip)}`,
+      `delete chain ${table} ${chainName(vip)}`,
+    ]),
+    ...added.flatMap((vip) => [`add chain ${table} ${chainName(vip)}`, ...addRules(vip)]),
+    ...changed.flatMap((vip) => [`flush chain ${table} ${chainName(vip)}`, ...addRules(vip)]),
+    ...(added.length === 0 ? [] : [`add element ${table} ${mapName} { ${added.map(element).join(', ')} }`]),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Follows from the virtual IP, so that a change finds the chain of an earlier run. */
+export const chainName = ({ ip }: Pick<VirtualIP, 'ip'>): string => `vip_${ip.replaceAll('.', '_')}`;
+
+const element = (vip: VirtualIP): string => `${vip.ip} : goto ${chainName(vip)}`;
+
+/** For every protocol alike, so that a ping of a service is answered, too. Without endpoints: refused at once. */
+function rulesOf({ endpoints, affinity }: VirtualIP): readonly string[] {
+  const [first] = endpoints;
+  if (first === undefined) return ['meta l4proto tcp reject with tcp reset', 'reject'];
+  if (endpoints.length === 1) return [`dnat to ${first}`];
+  const by =
+    affinity === 'clientIP'
+      ? `jhash ip saddr mod ${endpoints.length} seed 0x${affinitySeed.toString(16)}`
+      : `numgen random mod ${endpoints.length}`;
+  return [`dnat to ${by} map { ${endpoints.map((ip, i) => `${i} : ${ip}`).join(', ')} }`];
+}
