@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../kit/clock.ts';
+import { startTimeOf } from '../kit/process.ts';
 
 /** What a later process needs to find an etcd again that outlived us. */
 export interface EtcdRecord {
@@ -13,17 +14,6 @@ export interface EtcdRecord {
   readonly peerPort: number;
   /** The command line; another one now means: start it anew. */
   readonly args: readonly string[];
-}
-
-/** Field 22 of /proc/PID/stat; undefined when there is no such process, or it is a zombie. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }
 
 /** True when the recorded process still runs, and its command line is the recorded one. */

@@ -1,10 +1,10 @@
 /** One process at a time on a data directory, also when several start at once on what a killed one left behind. */
-import { readFileSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { makeDirectory } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
+import { startTimeOf } from '../../kit/process.ts';
 import { CliError } from '../errors.ts';
 
 /** Who takes the lock, and how it tells whether others that have it still live. */
@@ -14,21 +14,11 @@ export interface Taker {
   isAlive(id: string): boolean;
 }
 
-/** Start time of a process in clock ticks since boot: with the pid, it names one process for ever. */
-function startTimeOf(pid: string): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
-}
-
 const thisProcess = (): Taker => ({
-  id: `${String(process.pid)} ${startTimeOf(String(process.pid)) ?? ''}`,
+  id: `${String(process.pid)} ${startTimeOf(process.pid) ?? ''}`,
   isAlive(id) {
     const [pid = '', started = ''] = id.split(' ');
-    return started !== '' && startTimeOf(pid) === started;
+    return started !== '' && startTimeOf(Number(pid)) === started;
   },
 });
 
