@@ -29,7 +29,8 @@ function read({ nftables }: Listing): readonly VirtualIP[] | undefined {
   for (const { chain } of nftables) if (chain !== undefined) rules.set(chain.name, []);
   for (const { rule } of nftables) if (rule !== undefined) rules.get(rule.chain)?.push(rule.expr);
   const output = nftables.find(({ chain }) => chain?.name === 'output')?.chain;
-  if (output?.['type'] !== 'nat' || output['hook'] !== 'output' || output['prio'] !== -100) return undefined;
+  const isHooked = output?.['type'] === 'nat' && output['hook'] === 'output' && output['prio'] === -100;
+  if (!isHooked || output['policy'] !== 'accept') return undefined;
   if (JSON.stringify(rules.get('output')) !== dispatch) return undefined;
   const elements = nftables.find(({ map }) => map?.name === mapName)?.map?.elem ?? [];
   if (elements.length !== rules.size - 1) return undefined;

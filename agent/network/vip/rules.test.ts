@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { removal, staleFlows } from './flows.ts';
+import { readTable } from './read.ts';
+import { normal, ruleset, update, type VirtualIP } from './rules.ts';
+
+const testdata = (name: string): string =>
+  readFileSync(new URL(`./testdata/${name}`, import.meta.url), 'utf8');
+
+const vips: readonly VirtualIP[] = [
+  { ip: '10.64.0.7', endpoints: ['10.64.1.1'], affinity: 'clientIP' },
+  { ip: '10.64.0.5', endpoints: ['10.64.2.1', '10.64.1.1', '10.64.2.1'] },
+  { ip: '10.64.0.6', endpoints: ['10.64.1.1', '10.64.2.1'], affinity: 'clientIP' },
+  { ip: '10.64.0.8', endpoints: [] },
+];
+
+/** A table as the texts make it: a reader of their few commands, which refuses what nft would refuse. */
+class Table {
+  chains = new Map<string, string[]>();
+  elements = new Map<string, string>();
+
+  apply(text: string): this {
+    const lines = text.split('\n').map((line) => line.trim());
+    let chain: string | undefined;
+    for (const line of lines) {
+      const [verb = '', what, , , name = '', ...rest] = line.split(' ');
+      if (verb === 'delete' && what === 'table') {
+        this.chains = new Map();
+        this.elements = new Map();
+      } else if (verb === 'chain' && what !== undefined) this.chains.set((chain = what), []);
+      else if (line === '}') chain = undefined;
+      else if (line.startsWith('elements = ')) this.#add(line);
+      else if (verb === 'add' && what === 'chain') this.#put(name, []);
+      else if (verb === 'flush') this.#rules(name).length = 0;
+      else if (verb === 'add' && what === 'rule') this.#rules(name).push(rest.join(' '));
+      else if (verb === 'add' && what === 'element') this.#add(line);
+      else if (verb === 'delete' && what === 'element')
+        for (const ip of line.match(/\d+(\.\d+){3}/g) ?? []) this.#take(ip);
+      else if (verb === 'delete' && what === 'chain') this.#drop(name);
+      else if (chain !== undefined && !line.startsWith('type ')) this.#rules(chain).push(line);
+    }
+    return this;
+  }
+
+  #rules(name: string): string[] {
+    const rules = this.chains.get(name);
+    if (rules === undefined) throw new Error(`no chain ${name}`);
+    return rules;
+  }
+  #put(name: string, rules: string[]): void {
+    if (this.chains.has(name)) throw new Error(`chain ${name} is there`);
+    this.chains.set(name, rules);
+  }
+  #add(line: string): void {
+    for (const [, ip = '', name = ''] of line.matchAll(/(\S+) : goto ([^, }]+)/g)) {
+      this.#rules(name);
+      this.elements.set(ip, name);
+    }
+  }
+  #take(ip: string): void {
+    if (!this.elements.delete(ip)) throw new Error(`no element ${ip}`);
+  }
+  #drop(name: string): void {
+    if (this.#rules(name).length > 0 || [...this.elements.values()].includes(name))
+      throw new Error(`${name} is in use`);
+    this.chains.delete(name);
+  }
+
+  /** In no order. */
+  get state(): unknown {
+    return { chains: Object.fromEntries(this.chains), elements: Object.fromEntries(this.elements) };
+  }
+}
+
+const anyVIPs: fc.Arbitrary<readonly VirtualIP[]> = fc.array(
+  fc
+    .record({
+      ip: fc.integer({ min: 1, max: 6 }).map((n) => `10.64.0.${n}`),
+      endpoints: fc.array(
+        fc.integer({ min: 1, max: 4 }).map((n) => `10.64.1.${n}`),
+        { maxLength: 5 },
+      ),
+      isPinned: fc.boolean(),
+    })
+    .map(({ ip, endpoints, isPinned }) => ({
+      ip,
+      endpoints,
+      ...(isPinned ? { affinity: 'clientIP' as const } : {}),
+    })),
+  { maxLength: 7 },
+);
+
+describe('the rules of a container', () => {
+  test('are one transaction for services with many, one and no endpoints', () => {
+    expect(ruleset(vips)).toBe(testdata('table.nft'));
+  });
+
+  test('without virtual IPs are no table', () => {
+    expect(ruleset([])).toBe('table ip orc\ndelete table ip orc\n');
+  });
+
+  test('change in the chain of a service when only its endpoints do', () => {
+    const after = vips.map((vip) => (vip.ip === '10.64.0.5' ? { ...vip, endpoints: ['10.64.3.1'] } : vip));
+    expect(update(vips, after)).toBe(
+      'flush chain ip orc vip_10_64_0_5\nadd rule ip orc vip_10_64_0_5 dnat to 10.64.3.1\n',
+    );
+  });
+
+  test('change for the services that come and go, and for no others', () => {
+    const [first, ...rest] = normal(vips);
+    const fresh = { ip: '10.64.0.9', endpoints: ['10.64.1.9'] };
+    expect(update(vips, [...rest, fresh])).toBe(
+      [
+        'delete element ip orc vips { 10.64.0.5 }',
+        'flush chain ip orc vip_10_64_0_5',
+        'delete chain ip orc vip_10_64_0_5',
+        'add chain ip orc vip_10_64_0_9',
+        'add rule ip orc vip_10_64_0_9 dnat to 10.64.1.9',
+        'add element ip orc vips { 10.64.0.9 : goto vip_10_64_0_9 }',
+        '',
+      ].join('\n'),
+    );
+    expect(first?.ip).toBe('10.64.0.5');
+  });
+
+  test('do not change with the order in which things are told', () => {
+    const turned = [...vips].reverse().map((vip) => ({ ...vip, endpoints: [...vip.endpoints].reverse() }));
+    expect(ruleset(turned)).toBe(ruleset(vips));
+    expect(update(vips, turned)).toBe('');
+  });
+
+  test('after any sequence of changes are those of the last', () => {
+    fc.assert(
+      fc.property(fc.array(anyVIPs, { minLength: 1, maxLength: 6 }), (steps) => {
+        const changed = new Table().apply(ruleset(steps[0] ?? []));
+        for (const [i, step] of steps.slice(1).entries()) changed.apply(update(steps[i] ?? [], step));
+        const direct = new Table().apply(ruleset(steps.at(-1) ?? []));
+        expect(changed.state).toEqual(direct.state);
+      }),
+    );
+  });
+});
+
+describe('a listing of the table', () => {
+  /** As nft 1.0.6 prints `table.nft`. */
+  const listing = testdata('table.json');
+
+  test('is read as the virtual IPs that were loaded', () => {
+    expect(readTable(listing)).toEqual(normal(vips));
+  });
+
+  test.each([
+    ['an endpoint is another one', '"10.64.2.1"', '"10.64.2.2"'],
+    ['a virtual IP leads elsewhere', '"target": "vip_10_64_0_5"', '"target": "vip_10_64_0_6"'],
+    ['a virtual IP is away', '["10.64.0.8", {"goto": {"target": "vip_10_64_0_8"}}]', '["10.64.0.9", 1]'],
+    ['another seed is used', String(0x6f7263), '4711'],
+    ['the share of one is larger', '"mod": 2', '"mod": 3'],
+    ['it is not balanced by chance', '"mode": "random"', '"mode": "inc"'],
+    ['the hook is another one', '"hook": "output"', '"hook": "input"'],
+    ['the hook drops what it does not know', '"policy": "accept"', '"policy": "drop"'],
+    ['a rule is missing', '"dnat"', '"snat"'],
+    ['a chain was added', '{"chain": {', '{"chain": {"name": "other"}}, {"chain": {'],
+    ['a rule was added', '{"rule": {', '{"rule": {"chain": "output", "expr": [{"drop": null}]}}, {"rule": {'],
+    ['it is no listing', '"nftables"', '"other"'],
+  ])('is other than loaded when %s', (_, from, to) => {
+    expect(listing).toContain(from);
+    const read = readTable(listing.replace(from, to));
+    expect(read === undefined ? undefined : ruleset(read)).not.toBe(ruleset(vips));
+  });
+});
+
+describe('tracked flows', () => {
+  const listing = `udp      17 29 src=10.64.1.9 dst=10.64.0.5 sport=40000 dport=53 [UNREPLIED] src=10.64.2.1 dst=10.64.1.9 sport=53 dport=40000 mark=0 use=1
+udp      17 29 src=10.64.1.9 dst=10.64.0.5 sport=40001 dport=53 src=10.64.9.9 dst=10.64.1.9 sport=53 dport=40001 [ASSURED] mark=0 use=1
+udp      17 29 src=10.64.1.9 dst=10.64.0.5 sport=40002 dport=53 src=10.64.9.9 dst=10.64.1.9 sport=53 dport=40002 mark=0 use=1
+tcp      6 431999 ESTABLISHED src=10.64.1.9 dst=10.64.0.5 sport=40003 dport=80 src=10.64.9.9 dst=10.64.1.9 sport=80 dport=40003 [ASSURED] mark=0 use=1
+tcp      6 119 SYN_SENT src=10.64.1.9 dst=10.64.0.8 sport=40004 dport=80 [UNREPLIED] src=10.64.0.8 dst=10.64.1.9 sport=80 dport=40004 mark=0 use=1
+icmp     1 29 src=10.64.1.9 dst=10.64.0.99 type=8 code=0 id=1 src=10.64.2.1 dst=10.64.1.9 type=0 code=0 id=1 mark=0 use=1
+udp      17 29 src=10.64.1.9 dst=8.8.8.8 sport=40000 dport=53 src=8.8.8.8 dst=10.64.1.9 sport=53 dport=40000 mark=0 use=1
+`;
+
+  test('to tasks that are gone, and those begun before the rules, are ended; connections are not', () => {
+    expect(staleFlows(listing, vips, ['10.64.0.5', '10.64.0.99'])).toEqual([
+      { protocol: 'udp', virtualIP: '10.64.0.5', to: '10.64.9.9' },
+      { protocol: 'tcp', virtualIP: '10.64.0.8', to: '10.64.0.8' },
+      { protocol: 'icmp', virtualIP: '10.64.0.99', to: '10.64.2.1' },
+    ]);
+  });
+
+  test('are named to conntrack so that no other is met', () => {
+    expect(removal({ protocol: 'udp', virtualIP: '10.64.0.5', to: '10.64.9.9' }).join(' ')).toBe(
+      'conntrack -D -p udp --orig-dst 10.64.0.5 --reply-src 10.64.9.9',
+    );
+  });
+});
