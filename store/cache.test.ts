@@ -92,6 +92,42 @@ describe('the watch cache', () => {
     expect(cache.by('Task', 'owner', 'u1')).toEqual([]);
   });
 
+  test('finds what is on a network, and the networks a node is in', () => {
+    const { cache } = newCache();
+    const at = (kind: string, name: string, more: object) => ({
+      kind,
+      metadata: { name, namespace: 'd' },
+      ...more,
+    });
+    cache.apply(
+      [
+        put('tasks/d/t', at('Task', 't', { spec: { networks: ['a', 'b'] } }), 11),
+        put('services/d/s', at('Service', 's', { spec: { networks: [{ name: 'a' }] } }), 11),
+        put('services/d/u', at('Service', 'u', { spec: {} }), 11),
+        put('services/d/h', at('Service', 'h', { spec: { networkMode: 'host' } }), 11),
+        put('endpoints/d/s', at('Endpoints', 's', { networks: [{ network: 'b' }] }), 11),
+        put(
+          'networks/d/a',
+          at('Network', 'a', { spec: {}, status: { nodes: { n1: { gateway: 'x' } } } }),
+          11,
+        ),
+      ],
+      11,
+    );
+    const found = (...[kind, index, value]: Parameters<WatchCache['by']>): string =>
+      cache
+        .by(kind, index, value)
+        .map(({ metadata }) => metadata.name)
+        .join();
+    expect(found('Task', 'network', 'd/a') + found('Task', 'network', 'd/b')).toBe('tt');
+    expect(found('Service', 'network', 'd/a')).toBe('s');
+    expect(found('Service', 'network', 'd/default')).toBe('u');
+    expect(found('Endpoints', 'network', 'd/b')).toBe('s');
+    expect(found('Network', 'node', 'n1')).toBe('a');
+    cache.apply([put('networks/d/a', at('Network', 'a', { spec: {}, status: { nodes: {} } }), 12)], 12);
+    expect(found('Network', 'node', 'n1')).toBe('');
+  });
+
   test('finds services by the ports they publish', () => {
     const { cache } = newCache();
     const web = {

@@ -84,6 +84,15 @@ describe('the networks of a stack', () => {
     expect(problems('Stack', { services: {}, networks: { back: null } })[0]).toMatch(/`{}` for a network/);
   });
 
+  test('are named by a service in one way', () => {
+    const of = (name: string): string[] =>
+      ofStack({ services: { web: { image: 'i', networks: [{ name }] } }, networks: { back: {} } }, 'shop');
+    expect(of('back')).toEqual([]);
+    expect(of('other-back')).toEqual([]);
+    expect(of('shop-back')[0]).toMatch(/networks\[0\].name: .*name it back/);
+    expect(of('shop-default')[0]).toMatch(/name it default/);
+  });
+
   test('have names that objects can have', () => {
     expect(ofStack({ networks: { Back: {} } })[0]).toMatch(/spec.networks: .*DNS label/);
     expect(ofStack({ networks: { none: {} } })[0]).toMatch(/networkMode: none/);

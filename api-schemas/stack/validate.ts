@@ -1,11 +1,13 @@
 import type { Cause } from '../../kit/errors.ts';
 import { dnsLabel } from '../formats.ts';
+import { each } from '../items.ts';
 import { validateLabels } from '../metadata/validate.ts';
 import { joinPath } from '../path.ts';
 import { validateNetworkName, validateNetworkSpec } from '../network/validate.ts';
 import * as problem from '../problems.ts';
 import { portsClash, validateServiceSpec } from '../service/validate.ts';
-import type { Port, Stack } from '../types.ts';
+import { defaultNetwork } from '../template.ts';
+import type { Port, Stack, StackService } from '../types.ts';
 
 const maxName = 63;
 
@@ -33,7 +35,11 @@ export function validateStack(stack: Stack): readonly Cause[] {
           `the service's object name, <stack>-<service>, must have at most ${maxName} characters`,
         ),
       );
-    causes.push(...validateServiceSpec(spec, at), ...validateLabels(spec.labels, `${at}.labels`));
+    causes.push(
+      ...ownTwice(stack, spec, at),
+      ...validateServiceSpec(spec, at),
+      ...validateLabels(spec.labels, `${at}.labels`),
+    );
     spec.ports?.forEach((port, index) => {
       // Host ports of different services may be on different nodes; ingress ports are of the whole cluster.
       if (port === undefined || port.mode === 'host') return;
@@ -79,4 +85,20 @@ function networks({ metadata, spec }: Stack): readonly Cause[] {
       ...(network === undefined ? [] : validateNetworkSpec(network, at)),
     ];
   });
+}
+
+/** A network that a service names as the stack's own and by the name of its object, too. */
+function ownTwice(
+  { metadata, spec: stack }: Stack,
+  spec: StackService | undefined,
+  at: string,
+): readonly Cause[] {
+  const causes: Cause[] = [];
+  each(spec?.networks, `${at}.networks`, ({ name }, item) => {
+    const own = name?.slice((metadata?.name ?? '').length + 1) ?? '';
+    const isOwn = own === defaultNetwork || Object.hasOwn(stack?.networks ?? {}, own);
+    if (isOwn && name === `${metadata?.name ?? ''}-${own}`)
+      causes.push(problem.invalid(`${item}.name`, name, `is the stack's own network: name it ${own}`));
+  });
+  return causes;
 }

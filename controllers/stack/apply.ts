@@ -7,6 +7,16 @@ import type { Step } from './plan.ts';
 /** Does one step. Doing it again after a crash is harmless. */
 export async function apply(step: Step, stack: Stack, registry: Registry): Promise<void> {
   switch (step.kind) {
+    case 'CreateNetwork':
+      await registry.create(step.network);
+      return;
+    case 'DeleteNetwork': {
+      const { name, namespace = '', uid } = step.network.metadata;
+      await unlessGone(() =>
+        registry.remove({ kind: 'Network', namespace, name }, uid === undefined ? {} : { uid }),
+      );
+      return;
+    }
     case 'CreateService':
       await registry.create(step.service);
       return;

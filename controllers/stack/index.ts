@@ -1,16 +1,17 @@
 /**
- * The stack room: keeps the Services of each Stack as its manifest says, deletes those that left it, and holds a
- * Stack that is being deleted until the last of its Services is gone.
+ * The stack room: keeps the Services and Networks of each Stack as its manifest says, deletes those that left it, and
+ * holds a Stack that is being deleted until the last of them is gone.
  */
 import { timestamp } from '../../kit/clock.ts';
 import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
-import type { Service, Stack } from '../../api-schemas/index.ts';
+import type { Network, Service, Stack } from '../../api-schemas/index.ts';
 import type { Cache, Change } from '../../store/types.ts';
 import { dropCondition, setConditions } from '../runtime/conditions.ts';
 import type { Context, Controller } from '../runtime/controller.ts';
+import { specChanged } from '../runtime/keys.ts';
 import { isDeleting, joinKey, keyOf, label, ownerOf, splitKey } from '../runtime/names.ts';
 import { apply } from './apply.ts';
-import { expand, plan, type Observed } from './plan.ts';
+import { expand, expandNetworks, plan, type Observed } from './plan.ts';
 import { summarize } from './status.ts';
 
 export const stackController: Controller = {
@@ -22,9 +23,12 @@ export const stackController: Controller = {
     const observed = observe(cache, key);
     if (observed === undefined) return;
     const decided = plan(observed);
-    for (const { service, owner } of decided.conflicts) {
-      const message = `${service} belongs to ${owner}; it is left alone`;
-      record(observed.stack, { type: 'Warning', reason: 'Conflict', message });
+    for (const conflict of decided.conflicts) {
+      record(observed.stack, {
+        type: 'Warning',
+        reason: 'Conflict',
+        message: `${conflict}; it is left alone`,
+      });
     }
     const results = await Promise.allSettled(
       decided.steps.map((step) => apply(step, observed.stack, registry)),
@@ -45,12 +49,27 @@ function observe(cache: Cache, key: string): Observed | undefined {
     const current = cache.get('Service', namespace, service);
     if (current !== undefined) standing.set(service, current);
   }
-  return { stack, standing, owned: cache.by('Service', 'owner', stack.metadata.uid ?? '') };
+  const standingNetworks = new Map<string, Network>();
+  for (const { metadata } of expandNetworks(stack)) {
+    const current = cache.get('Network', namespace, metadata.name);
+    if (current !== undefined) standingNetworks.set(metadata.name, current);
+  }
+  const uid = stack.metadata.uid ?? '';
+  return {
+    stack,
+    standing,
+    owned: cache.by('Service', 'owner', uid),
+    standingNetworks,
+    ownedNetworks: cache.by('Network', 'owner', uid),
+  };
 }
 
-function keysOf({ object, previous }: Change, cache: Cache): Iterable<string> {
+function keysOf(change: Change, cache: Cache): Iterable<string> {
+  const { object, previous } = change;
   if (object.kind === 'Stack') return [keyOf(object)];
-  if (object.kind !== 'Service') return [];
+  // Of a network all but the status counts, which changes often.
+  if (object.kind === 'Network' && !specChanged(change)) return [];
+  if (object.kind !== 'Service' && object.kind !== 'Network') return [];
   const namespace = object.metadata.namespace ?? '';
   const owner = ownerOf(object) ?? (previous === undefined ? undefined : ownerOf(previous));
   const stack = object.metadata.labels?.[label.stack];
@@ -68,10 +87,10 @@ function keysOf({ object, previous }: Change, cache: Cache): Iterable<string> {
 async function writeStatus(key: string, { cache, registry, clock }: Context): Promise<void> {
   const observed = observe(cache, key);
   if (observed === undefined) return;
-  const { stack, standing, owned } = observed;
+  const { stack, owned } = observed;
   const services = isDeleting(stack) ? new Map(owned.map((s) => [s.metadata.name, s])) : ownOf(observed);
   const names = expand(stack).map((service) => service.metadata.name);
-  const { status, conditions } = summarize(stack, names, services, plan({ stack, standing, owned }));
+  const { status, conditions } = summarize(stack, names, services, plan(observed));
   const { namespace = '', name, uid } = stack.metadata;
   const isConflict = conditions.some((condition) => condition.type === 'Conflict');
   try {

@@ -19,13 +19,13 @@ export function summarize(
   const stamp = generation === undefined ? {} : { observedGeneration: generation };
   const short = (name: string): string => name.slice(stack.metadata.name.length + 1);
   const ready = names.filter((name) => isServiceReady(services.get(name)));
-  const conflict = conflicts.map(
-    ({ service, owner }) => `service ${short(service)}: the name ${service} belongs to ${owner}`,
-  );
   const first = conflicts.length > 0 ? undefined : names.find((name) => !ready.includes(name));
+  // Of networks, as all others are services.
+  const old = waiting.find((name) => !names.includes(name));
   const cause =
-    conflict[0] ??
+    conflicts[0] ??
     (isDeleting(stack) ? `waiting for ${waiting.join(', ')} to be gone` : undefined) ??
+    (old === undefined ? undefined : `network ${short(old)}: the one of that name is still being deleted`) ??
     (first === undefined
       ? undefined
       : `service ${short(first)}: ${causeOf(services.get(first), waiting.includes(first))}`);
@@ -34,7 +34,7 @@ export function summarize(
   const isGoingOn = names.some((name) => isTrue(services.get(name)?.status?.conditions, 'Progressing'));
   const reason = isReady
     ? 'Converged'
-    : conflict.length > 0
+    : conflicts.length > 0
       ? 'Conflict'
       : isDeleting(stack)
         ? 'Deleting'
@@ -50,14 +50,14 @@ export function summarize(
         message: counts,
         ...stamp,
       },
-      ...(conflict.length === 0
+      ...(conflicts.length === 0
         ? []
         : [
             {
               type: 'Conflict',
               status: 'True' as const,
               reason: 'NameTaken',
-              message: `${conflict.join('; ')}: rename the service or delete the other`,
+              message: `${conflicts.join('; ')}: give it another name, or delete the other`,
               ...stamp,
             },
           ]),
