@@ -10,14 +10,10 @@ export interface StaleFlows {
 }
 
 /**
- * The stale ones of a listing (`conntrack -L`), each kind once. `gone` are virtual IPs that there were.
- *
- * - Datagrams to an address that is not behind the virtual IP: the next one is sent anew. A TCP connection to it goes
- *   on, until one of both ends it.
- * - Whatever was begun before the rules were there, and so leads to nobody: what is sent next goes by the rules. That
- *   saves a connection whose first packet came too early, at its second.
- *
- * Pure.
+ * The stale ones of a listing (`conntrack -L`), each kind once: flows to an address that is not behind their virtual IP,
+ * or that were begun before the rules were there, and so lead to nobody. What is sent next goes by the rules. `gone` are
+ * virtual IPs that there were. TCP is left alone: a connection goes on until one of both ends it, and one that was begun
+ * too early cannot be saved (the kernel holds its first packet back, and so does not send it again). Pure.
  */
 export function staleFlows(
   listing: string,
@@ -30,8 +26,7 @@ export function staleFlows(
   for (const line of listing.split('\n')) {
     const flow = readFlow(line);
     const endpoints = behind.get(flow?.virtualIP ?? '');
-    if (flow === undefined || endpoints === undefined || endpoints.has(flow.to)) continue;
-    if (flow.protocol === 'tcp' && flow.to !== flow.virtualIP) continue;
+    if (flow === undefined || flow.protocol === 'tcp' || (endpoints?.has(flow.to) ?? true)) continue;
     found.set(`${flow.protocol} ${flow.virtualIP} ${flow.to}`, flow);
   }
   return [...found.values()];

@@ -44,7 +44,10 @@ function read({ nftables }: Listing): readonly VirtualIP[] | undefined {
 }
 
 const dispatch = JSON.stringify([
-  [{ vmap: { key: { payload: { protocol: 'ip', field: 'daddr' } }, data: `@${mapName}` } }],
+  [
+    { match: { op: '==', left: { ct: { key: 'direction' } }, right: 'original' } },
+    { vmap: { key: { payload: { protocol: 'ip', field: 'daddr' } }, data: `@${mapName}` } },
+  ],
 ]);
 
 function readChain(

@@ -143,11 +143,10 @@ describe('the rules of a container', () => {
 });
 
 describe('a listing of the table', () => {
-  /** As nft 1.0.6 prints `table.nft`. */
-  const listing = testdata('table.json');
+  const listing = testdata('table-1.0.6.json');
 
-  test('is read as the virtual IPs that were loaded', () => {
-    expect(readTable(listing)).toEqual(normal(vips));
+  test.each(['1.0.6', '1.1.7'])('by nft %s of `table.nft` is read as what was loaded', (version) => {
+    expect(readTable(testdata(`table-${version}.json`))).toEqual(normal(vips));
   });
 
   test.each([
@@ -175,6 +174,7 @@ describe('tracked flows', () => {
 udp      17 29 src=10.64.1.9 dst=10.64.0.5 sport=40001 dport=53 src=10.64.9.9 dst=10.64.1.9 sport=53 dport=40001 [ASSURED] mark=0 use=1
 udp      17 29 src=10.64.1.9 dst=10.64.0.5 sport=40002 dport=53 src=10.64.9.9 dst=10.64.1.9 sport=53 dport=40002 mark=0 use=1
 tcp      6 431999 ESTABLISHED src=10.64.1.9 dst=10.64.0.5 sport=40003 dport=80 src=10.64.9.9 dst=10.64.1.9 sport=80 dport=40003 [ASSURED] mark=0 use=1
+udp      17 29 src=10.64.1.9 dst=10.64.0.8 sport=40004 dport=80 [UNREPLIED] src=10.64.0.8 dst=10.64.1.9 sport=80 dport=40004 mark=0 use=1
 tcp      6 119 SYN_SENT src=10.64.1.9 dst=10.64.0.8 sport=40004 dport=80 [UNREPLIED] src=10.64.0.8 dst=10.64.1.9 sport=80 dport=40004 mark=0 use=1
 icmp     1 29 src=10.64.1.9 dst=10.64.0.99 type=8 code=0 id=1 src=10.64.2.1 dst=10.64.1.9 type=0 code=0 id=1 mark=0 use=1
 udp      17 29 src=10.64.1.9 dst=8.8.8.8 sport=40000 dport=53 src=8.8.8.8 dst=10.64.1.9 sport=53 dport=40000 mark=0 use=1
@@ -183,7 +183,7 @@ udp      17 29 src=10.64.1.9 dst=8.8.8.8 sport=40000 dport=53 src=8.8.8.8 dst=10
   test('to tasks that are gone, and those begun before the rules, are ended; connections are not', () => {
     expect(staleFlows(listing, vips, ['10.64.0.5', '10.64.0.99'])).toEqual([
       { protocol: 'udp', virtualIP: '10.64.0.5', to: '10.64.9.9' },
-      { protocol: 'tcp', virtualIP: '10.64.0.8', to: '10.64.0.8' },
+      { protocol: 'udp', virtualIP: '10.64.0.8', to: '10.64.0.8' },
       { protocol: 'icmp', virtualIP: '10.64.0.99', to: '10.64.2.1' },
     ]);
   });

@@ -50,7 +50,8 @@ export function ruleset(vips: readonly VirtualIP[]): string {
     '  }',
     '  chain output {',
     '    type nat hook output priority -100; policy accept;',
-    `    ip daddr vmap @${mapName}`,
+    // `ct` turns tracking on: without it, and with no service that has endpoints, no packet would come by here.
+    `    ct direction original ip daddr vmap @${mapName}`,
     '  }',
     '}',
     '',
