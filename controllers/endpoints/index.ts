@@ -1,15 +1,21 @@
 /**
  * The endpoints room: keeps, for each Service, an Endpoints object with the addresses of its ready tasks and
- * its published ports. A port that another service has already is left out, and the Service says who has it.
+ * its published ports, and how it is known on its networks. A port that another service has already is left out, and the Service says who has it.
  */
 import { isAlreadyExists, isNotFound } from '../../kit/errors.ts';
 import { timestamp } from '../../kit/clock.ts';
-import { clusterName, type Cluster, type Endpoints, type Service } from '../../api-schemas/index.ts';
+import {
+  clusterName,
+  type Cluster,
+  type Endpoints,
+  type Network,
+  type Service,
+} from '../../api-schemas/index.ts';
 import type { Change } from '../../store/types.ts';
 import { findCondition, dropCondition, setCondition, type NewCondition } from '../runtime/conditions.ts';
 import type { Context, Controller } from '../runtime/controller.ts';
 import { paceOf, serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys.ts';
-import { keyOf } from '../runtime/names.ts';
+import { joinKey, keyOf } from '../runtime/names.ts';
 import { Waiting } from '../runtime/outcome.ts';
 import { holdersFor, observe, type Seen } from './observe.ts';
 import { firstPort, lastPort, plan, type Plan } from './plan.ts';
@@ -31,6 +37,7 @@ export function endpointsController(): Controller {
     keysOf(change, cache) {
       const { object } = change;
       if (object.kind === 'Endpoints') return [keyOf(object)];
+      if (object.kind === 'Network') return readdressed(change);
       if (object.kind === 'Revision') return [];
       if (object.kind === 'Cluster') return isMoved(change) ? competitors(cache.list('Service')) : [];
       // A service that comes, goes or changes its ports may free one or take one.
@@ -65,6 +72,15 @@ export function endpointsController(): Controller {
 /** A manager is elsewhere, so that another port is orc's own. */
 const isMoved = ({ object, previous }: Change): boolean =>
   reservedPorts(object as Cluster).join() !== reservedPorts(previous as Cluster | undefined).join();
+
+/** Services whose virtual IP on the network is another than before. */
+function readdressed({ type, object, previous }: Change): readonly string[] {
+  const { namespace = '' } = object.metadata;
+  const before = (previous as Network | undefined)?.status?.virtualIPs ?? {};
+  const after = type === 'DELETED' ? {} : ((object as Network).status?.virtualIPs ?? {});
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  return names.filter((name) => before[name] !== after[name]).map((name) => joinKey(namespace, name));
+}
 
 const competitors = (services: readonly Service[]): string[] =>
   services.filter((service) => (service.spec.ports ?? []).length > 0).map(keyOf);

@@ -1,6 +1,7 @@
 import {
   hostPortsOf,
   ingressPortsOf,
+  networksOf,
   withDefaults,
   type Endpoints,
   type Service,
@@ -33,6 +34,12 @@ export function observe(cache: Cache, key: string, nowMs: number, since: Since):
     nodes,
     ...(wakeAtMs === undefined ? {} : { wakeAtMs }),
     endpoints: isOurs ? stored : undefined,
+    networks: new Map(
+      networksOf(service.spec).flatMap((one) => {
+        const network = cache.get('Network', namespace, one.name);
+        return network === undefined ? [] : [[one.name, network]];
+      }),
+    ),
     isBlocked: stored !== undefined && !isOurs,
   };
 }

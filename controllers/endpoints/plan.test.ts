@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Port } from '../../api-schemas/index.ts';
+import type { Network, Port, ServiceSpec } from '../../api-schemas/index.ts';
 import { aNode, aService, aTask, nodeMap } from '../runtime/testing.ts';
 import { firstPort, lastPort, plan, type Holder } from './plan.ts';
 
 const nodes = nodeMap(aNode('n1'), aNode('lost', { lost: true }));
-const none = { holders: [], reserved: [] };
+const none = { holders: [], reserved: [], networks: new Map<string, Network>() };
 const decide = (
   ports: readonly Port[],
   holders: readonly Holder[] = [],
@@ -13,7 +13,15 @@ const decide = (
 ) => {
   const service = aService({ ports });
   const first = plan({ service, tasks: [], nodes, endpoints: undefined, ...none }).endpoints;
-  return plan({ service, tasks: [], nodes, holders, reserved, endpoints: { ...first, ports: before } });
+  return plan({
+    ...none,
+    service,
+    tasks: [],
+    nodes,
+    holders,
+    reserved,
+    endpoints: { ...first, ports: before },
+  });
 };
 
 describe('the endpoints plan', () => {
@@ -87,5 +95,66 @@ describe('the endpoints plan', () => {
       service: 'default/greedy',
     }));
     expect(decide([{ target: 80 }], holders).exhausted).toHaveLength(1);
+  });
+});
+
+describe('a service on networks', () => {
+  const network = (name: string, virtualIPs: Readonly<Record<string, string>> = {}): [string, Network] => [
+    name,
+    {
+      apiVersion: 'orc.dev/v1',
+      kind: 'Network',
+      metadata: { name, namespace: 'default' },
+      spec: {},
+      status: { virtualIPs },
+    },
+  ];
+  const networks = new Map([network('a', { web: '10.0.0.7', db: '10.0.0.8' }), network('b')]);
+  const on = (spec: Partial<ServiceSpec>, before?: ReturnType<typeof plan>['endpoints']) => {
+    const service = aService({ networks: [{ name: 'a', aliases: ['www'] }, { name: 'b' }], ...spec });
+    const addresses = [
+      { network: 'a', ip: '10.0.1.1' },
+      { network: 'b', ip: '10.1.1.1' },
+      { network: 'of-an-old-revision', ip: '10.2.1.1' },
+    ];
+    const tasks = [aTask(service, { nodeName: 'n1', status: { addresses } })];
+    return plan({ ...none, service, tasks, nodes, endpoints: before, networks }).endpoints;
+  };
+
+  test('has its virtual IP and aliases on each, and its tasks have an address on each', () => {
+    const endpoints = on({});
+    expect(endpoints.networks).toEqual([
+      { network: 'a', virtualIP: '10.0.0.7', aliases: ['www'] },
+      { network: 'b' },
+    ]);
+    expect(endpoints.mode).toBe('vip');
+    expect(endpoints.endpoints).toEqual([
+      {
+        task: 'web-1-1',
+        slot: 1,
+        nodeName: 'n1',
+        ip: '10.0.1.1',
+        addresses: [
+          { network: 'a', ip: '10.0.1.1' },
+          { network: 'b', ip: '10.1.1.1' },
+        ],
+      },
+    ]);
+  });
+
+  test('has no virtual IP with dnsrr, and an affinity only while it asks for one', () => {
+    const before = on({ sessionAffinity: { clientIP: {} } });
+    expect(before.sessionAffinity).toEqual({ clientIP: { timeout: '3h' } });
+    const after = on({ endpointMode: 'dnsrr' }, before);
+    expect(after).toMatchObject({ mode: 'dnsrr', networks: [{ network: 'a' }, { network: 'b' }] });
+    expect(after.networks?.[0]).not.toHaveProperty('virtualIP');
+    expect(after).not.toHaveProperty('sessionAffinity');
+  });
+
+  test('with a network mode is on none', () => {
+    const service = aService({ networkMode: 'host' });
+    const { endpoints } = plan({ ...none, service, tasks: [], nodes, endpoints: on({}) });
+    expect(endpoints).not.toHaveProperty('networks');
+    expect(endpoints).not.toHaveProperty('mode');
   });
 });

@@ -9,6 +9,7 @@ import {
   type Service,
   type Task,
 } from '../../api-schemas/index.ts';
+import { addressOf, onNetworks, type KnownNetworks } from './networks.ts';
 import { apiVersion, keyOf, label, ownerReference } from '../runtime/names.ts';
 import { isReady } from '../runtime/tasks.ts';
 
@@ -26,6 +27,8 @@ export interface Observed {
   readonly tasks: readonly Task[];
   readonly nodes: ReadonlyMap<string, Node>;
   readonly endpoints: Endpoints | undefined;
+  /** Networks of the service that are there. */
+  readonly networks: KnownNetworks;
   /** Ports that this service has to leave alone: of older services, and those chosen for others. */
   readonly holders: readonly Holder[];
   /** TCP ports that are orc's own on some node: none of them is chosen. */
@@ -44,15 +47,19 @@ export const lastPort = 32_767;
 
 /**
  * Returns the Endpoints of a service: the addresses of its ready tasks and its published ports, each decided. A
- * chosen port stays for as long as nobody asks for it by number, and orc itself does not use it; a port that an older service has is left out.
+ * chosen port stays for as long as nobody asks for it by number, and orc itself does not use it; a port that an older
+ * service has is left out. And how the service is known on its networks.
  */
-export function plan({ service, tasks, nodes, endpoints, holders, reserved }: Observed): Plan {
+export function plan({ service, tasks, nodes, endpoints, networks, holders, reserved }: Observed): Plan {
   const { name, namespace = '', labels } = service.metadata;
   const stack = labels?.[label.stack];
   const { ports, taken, exhausted } = decidePorts(service, endpoints?.ports ?? [], holders, reserved);
+  const on = onNetworks(service, networks);
+  // What it no longer has, such as an affinity, is not kept.
+  const { networks: _, mode: __, sessionAffinity: ___, ...before } = endpoints ?? {};
   return {
     endpoints: {
-      ...endpoints,
+      ...before,
       apiVersion,
       kind: 'Endpoints',
       metadata: {
@@ -65,8 +72,9 @@ export function plan({ service, tasks, nodes, endpoints, holders, reserved }: Ob
       ports,
       endpoints: tasks
         .filter((task) => isReady(task, nodes))
-        .flatMap(addressOf)
+        .flatMap((task) => addressOf(task, on.networks ?? []))
         .sort(byAddress),
+      ...on,
     },
     taken,
     exhausted,
@@ -127,13 +135,6 @@ function firstFree(port: Port, seed: string, isFree: (port: Port) => boolean): P
     if (isFree(candidate)) return candidate;
   }
   return undefined;
-}
-
-function addressOf(task: Task): Endpoint[] {
-  const ip = task.status?.addresses?.[0]?.ip;
-  if (ip === undefined || task.spec.nodeName === undefined) return [];
-  const { slot, nodeName } = task.spec;
-  return [{ task: task.metadata.name, ...(slot === undefined ? {} : { slot }), nodeName, ip }];
 }
 
 const byAddress = (a: Endpoint, b: Endpoint): number =>

@@ -15,6 +15,7 @@ import { paceOf, serviceKeys, serviceKeysOf, specChanged } from '../runtime/keys
 import { keyOf } from '../runtime/names.ts';
 import { changesOf, restartsOf } from './announce.ts';
 import { apply } from './apply.ts';
+import { networksCondition } from './networks.ts';
 import { observe, type Seen } from './observe.ts';
 import { plan, type Step } from './plan.ts';
 import { noTasks, summarize, summarizeRevisions } from './status.ts';
@@ -29,7 +30,7 @@ export const replicasController: Controller = {
         yield keyOf(object);
         return;
       case 'Service':
-        if (portsChanged(change)) yield keyOf(object);
+        if (troubleChanged(change)) yield keyOf(object);
         break;
       case 'Revision':
         // Its status is this room's own.
@@ -59,11 +60,13 @@ async function doAll(steps: readonly Step[], { registry }: Context): Promise<voi
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-/** What `endpoints` says on the service about its ports is part of whether it is ready. */
-const portsChanged = ({ object, previous }: Change): boolean =>
-  portsOf(object as Service) !== portsOf(previous as Service | undefined);
-const portsOf = (service: Service | undefined): string | undefined =>
-  findCondition(service?.status?.conditions, 'PortsAllocated')?.message;
+/** What `endpoints` and `network` say on the service about its ports and networks is part of whether it is ready. */
+const troubleChanged = ({ object, previous }: Change): boolean =>
+  troubleOf(object as Service) !== troubleOf(previous as Service | undefined);
+const troubleOf = (service: Service | undefined): string =>
+  ['PortsAllocated', networksCondition]
+    .map((type) => findCondition(service?.status?.conditions, type)?.message ?? '')
+    .join('\n');
 
 /** Writes the status of the service and of its revisions, and tells of what turned. */
 async function writeStatus(seen: Seen, { registry, record }: Context, now: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { ServiceView } from '../runtime/observe-service.ts';
 import { endedByItself, isDone, isLive, isReady, runOf, slotOf, stateOf } from '../runtime/tasks.ts';
 import { causeOfSlot, type Cause } from './cause.ts';
 import { drainHeld } from './drain.ts';
+import { networkTrouble } from './networks.ts';
 import { portTrouble } from './ports.ts';
 import { afterEnd } from './restart.ts';
 import { bySlot } from './slots.ts';
@@ -48,7 +49,9 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
     ...(hasOld ? [`${serving} serving`] : []),
     ...(done === 0 ? [] : [`${done} completed`]),
   ].join(', ');
-  const trouble = cause ?? ports;
+  const networks = networkTrouble(service);
+  // A task that waits for its network says less than what the network lacks.
+  const trouble = networks ?? cause ?? ports;
   const because = trouble === undefined ? '' : `: ${trouble.message}`;
   const tolerated = policy.order === 'stop-first' && !isUpdated ? policy.parallelism : 0;
   const stamp = generation === undefined ? {} : { observedGeneration: generation };
@@ -74,7 +77,7 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
       ...(endpoints?.ports === undefined ? {} : { ports: endpoints.ports }),
     },
     conditions: [
-      isConverged && ports === undefined
+      isConverged && trouble === undefined
         ? condition('Ready', true, 'Converged', counts)
         : condition('Ready', false, trouble?.reason ?? progress.reason, `${counts}${because}`),
       condition(

@@ -528,6 +528,7 @@ describe('the controllers on a real etcd', () => {
       'replicas',
       'scheduler',
       'nodes',
+      'network',
       'endpoints',
       'ca',
       'gc',
