@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -206,6 +207,28 @@ describe('a container', () => {
     load();
     expect(dataOf(decode(await held))).toEqual(['10.9.0.5']);
   });
+});
+
+test('an independent resolver understands every answer', async () => {
+  server.update(input(200));
+  upstream.reply = (query) => answered(query, { flags: 0x183 });
+  const resolver = new Resolver();
+  resolver.setServers([`${gateway}:${port}`]);
+  resolver.setLocalAddress(asker);
+  expect(await resolver.resolve4('WEB.d')).toEqual(['10.9.0.5']);
+  expect(await resolver.resolve4('web.d.orc.internal', { ttl: true })).toEqual([
+    { address: '10.9.0.5', ttl: 5 },
+  ]);
+  // Cut by UDP; it comes back by TCP.
+  expect(new Set(await resolver.resolve4('tasks.web.s')).size).toBe(200);
+  expect(await resolver.resolve4('7.web.s')).toEqual(['10.9.1.6']);
+  expect(await resolver.reverse('10.9.1.6')).toEqual(['7.s-web.d.orc.internal']);
+  expect(await resolver.reverse('10.9.0.5')).toEqual(['s-web.d.orc.internal']);
+  expect(await resolver.resolveSoa('orc.internal')).toMatchObject({ nsname: 'ns.orc.internal', minttl: 1 });
+  await expect(resolver.resolve6('web.s')).rejects.toMatchObject({ code: 'ENODATA' });
+  await expect(resolver.resolveMx('web.s')).rejects.toMatchObject({ code: 'ENODATA' });
+  await expect(resolver.resolve4('nothing.d.orc.internal')).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  await expect(resolver.resolve4('example.com')).rejects.toMatchObject({ code: 'ENOTFOUND' });
 });
 
 describe('a name that is not ours', () => {

@@ -86,7 +86,10 @@ export class VirtualIPs {
     return this.#entry(id).ready;
   }
 
-  /** The container is gone, and its rules with it; whoever waits for them is let go. */
+  /**
+   * The container has ended, and its rules with it; whoever waits for them is let go. To be called at each end, so that
+   * `ready` means the next start from then on.
+   */
   forget(id: string): void {
     const entry = this.#entries.get(id);
     entry?.cancel?.();
@@ -96,7 +99,8 @@ export class VirtualIPs {
 
   /** Compares every container with what was loaded, and repairs what was changed by hand. Happens by itself as well. */
   async verify(): Promise<void> {
-    await Promise.all([...this.#entries].map(([id, entry]) => this.#schedule(id, entry, true)));
+    // One by one: changes, which do not wait for this, have the machine for themselves.
+    for (const [id, entry] of [...this.#entries]) await this.#schedule(id, entry, true);
   }
 
   /** Containers keep their rules, and go on without this process. */
