@@ -15,9 +15,9 @@ export const affinitySeed = 0x6f7263;
 
 /**
  * Sorted, each address once, and what makes no difference left out, so that equal rules are equal texts. Of two entries
- * with one virtual IP the first has it. Pure.
+ * with one virtual IP the first has it. Pure; the containers of a network share one list, so each is worked on once.
  */
-export function normal(vips: readonly VirtualIP[]): readonly VirtualIP[] {
+export const normal = remembered((vips: readonly VirtualIP[]): readonly VirtualIP[] => {
   const byIP = new Map<string, VirtualIP>();
   for (const { ip, endpoints, affinity } of vips) {
     if (byIP.has(ip)) continue;
@@ -29,10 +29,10 @@ export function normal(vips: readonly VirtualIP[]): readonly VirtualIP[] {
     });
   }
   return [...byIP.values()].sort((a, b) => (a.ip < b.ip ? -1 : 1));
-}
+});
 
 /** Replaces the whole table, also when there was none; without virtual IPs there is none after it. Pure. */
-export function ruleset(vips: readonly VirtualIP[]): string {
+export const ruleset = remembered((vips: readonly VirtualIP[]): string => {
   const all = normal(vips);
   const without = [`table ${table}`, `delete table ${table}`];
   if (all.length === 0) return [...without, ''].join('\n');
@@ -56,14 +56,20 @@ export function ruleset(vips: readonly VirtualIP[]): string {
     '}',
     '',
   ].join('\n');
-}
+});
 
 /**
  * Makes the table of `before` into that of `after`, touching only the services that differ: with many of them that is
  * much less work for the kernel than a replacement. Empty when nothing differs. Pure.
  */
-export function update(before: readonly VirtualIP[], after: readonly VirtualIP[]): string {
-  const [old, all] = [normal(before), normal(after)];
+export const update = (before: readonly VirtualIP[], after: readonly VirtualIP[]): string =>
+  updatesFrom(before)(after);
+
+const updatesFrom = remembered((before: readonly VirtualIP[]) =>
+  remembered((after: readonly VirtualIP[]) => changes(normal(before), normal(after))),
+);
+
+function changes(old: readonly VirtualIP[], all: readonly VirtualIP[]): string {
   if (old.length === 0 || all.length === 0) return old.length === all.length ? '' : ruleset(all);
   const had = new Map(old.map((vip) => [vip.ip, vip]));
   const has = new Set(all.map(({ ip }) => ip));
@@ -105,4 +111,14 @@ function rulesOf({ endpoints, affinity }: VirtualIP): readonly string[] {
       ? `jhash ip saddr mod ${endpoints.length} seed 0x${affinitySeed.toString(16)}`
       : `numgen random mod ${endpoints.length}`;
   return [`dnat to ${by} map { ${endpoints.map((ip, i) => `${i} : ${ip}`).join(', ')} }`];
+}
+
+/** Of the same list the same result, for as long as that list is in use. */
+function remembered<T>(compute: (vips: readonly VirtualIP[]) => T): (vips: readonly VirtualIP[]) => T {
+  const known = new WeakMap<readonly VirtualIP[], { readonly result: T }>();
+  return (vips) => {
+    const entry = known.get(vips) ?? { result: compute(vips) };
+    known.set(vips, entry);
+    return entry.result;
+  };
 }
