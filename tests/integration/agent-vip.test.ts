@@ -82,10 +82,15 @@ describe('a virtual IP', () => {
     expect(others).toEqual([]);
     await set(pinned, { ip: '10.64.0.6', endpoints: addresses });
     expect(new Set(await tcp(20))).toEqual(new Set([first]));
-    // Loaded anew, as after a restart of the agent.
+    // Loaded anew, as after a restart of the agent, and with another one away.
     vips.forget('client');
-    await set(pinned);
+    await set({
+      ...pinned,
+      endpoints: addresses.filter((ip, i) => ip === first || addresses[(i + 1) % 3] !== first),
+    });
     expect(new Set(await tcp(20))).toEqual(new Set([first]));
+    await set({ ...pinned, endpoints: addresses.filter((ip) => ip !== first) });
+    expect(new Set(await tcp(20)).size).toBe(1);
   });
 
   test('without endpoints refuses at once, until there is one', async () => {

@@ -1,3 +1,4 @@
+import { endpointsOfPlaces } from './affinity.ts';
 import { affinitySeed, chainName, mapName, type VirtualIP } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -13,7 +14,7 @@ interface Listing {
 
 /**
  * The virtual IPs that a listing of the table (`nft -j list table ip orc`) stands for; undefined when it holds anything
- * that is not ours, or lacks what is. Of the listing of `ruleset(x)` it is `normal(x)`. Pure.
+ * that is not ours, or lacks what is. Of the listing of `ruleset(x)` it is a list with the same rules as `x`. Pure.
  */
 export function readTable(json: string): readonly VirtualIP[] | undefined {
   try {
@@ -83,6 +84,10 @@ function readChoice(ip: string, { map: { key, data } }: Choice): VirtualIP | und
   const isWhole = pairs.every(([index], i) => index === i) && (numgen ?? jhash)?.mod === pairs.length;
   if (!isWhole || (numgen !== undefined && numgen.mode !== 'random')) return undefined;
   if (jhash !== undefined && jhash.seed !== affinitySeed) return undefined;
-  const endpoints = pairs.map(([, address]) => address);
-  return { ip, endpoints, ...(jhash === undefined ? {} : { affinity: 'clientIP' }) };
+  const chosen = pairs.map(([, address]) => address);
+  if (jhash === undefined) return { ip, endpoints: chosen };
+  // An endpoint without a place is not seen here, and changes nothing.
+  const endpoints = [...new Set(chosen)].sort();
+  const isOurs = endpointsOfPlaces(endpoints).join() === chosen.join();
+  return isOurs ? { ip, endpoints, affinity: 'clientIP' } : undefined;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { endpointsOfPlaces } from './affinity.ts';
 import { removal, staleFlows } from './flows.ts';
 import { readTable } from './read.ts';
 import { normal, ruleset, update, type VirtualIP } from './rules.ts';
@@ -142,8 +143,34 @@ describe('the rules of a container', () => {
   });
 });
 
+describe('affinity', () => {
+  const tasks = Array.from({ length: 10 }, (_, i) => `10.64.1.${i + 1}`);
+
+  test('moves no client but those of an endpoint that goes', () => {
+    const before = endpointsOfPlaces(tasks);
+    const after = endpointsOfPlaces(tasks.slice(1));
+    for (const [place, ip] of before.entries()) if (ip !== tasks[0]) expect(after[place]).toBe(ip);
+    expect(after).not.toContain(tasks[0]);
+  });
+
+  test('gives each endpoint about its share of the clients', () => {
+    const counts = tasks.map((ip) => endpointsOfPlaces(tasks).filter((other) => other === ip).length);
+    expect(Math.min(...counts)).toBeGreaterThan(10);
+    expect(Math.max(...counts)).toBeLessThan(45);
+  });
+});
+
 describe('a listing of the table', () => {
   const listing = testdata('table-1.0.6.json');
+
+  test('is other than loaded when a client is led elsewhere', () => {
+    const changed = listing.replace(
+      /\[17, "10\.64\.([12])\.1"\]/,
+      (_, part) => `[17, "10.64.${3 - Number(part)}.1"]`,
+    );
+    expect(changed).not.toBe(listing);
+    expect(readTable(changed)).toBeUndefined();
+  });
 
   test.each(['1.0.6', '1.1.7'])('by nft %s of `table.nft` is read as what was loaded', (version) => {
     expect(readTable(testdata(`table-${version}.json`))).toEqual(normal(vips));

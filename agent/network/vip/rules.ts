@@ -1,10 +1,11 @@
 /** The nft table of one container, as text for `nft -f -`. Each text is one transaction; established connections go on. */
+import { endpointsOfPlaces, places } from './affinity.ts';
 
 /** A service's virtual IP on one network, and the ready addresses behind it on that network. */
 export interface VirtualIP {
   readonly ip: string;
   readonly endpoints: readonly string[];
-  /** `clientIP`: a container stays with one endpoint for as long as the endpoints are the same. */
+  /** `clientIP`: a container stays with one endpoint, as `affinity.ts` says. */
   readonly affinity?: 'clientIP';
 }
 
@@ -77,7 +78,7 @@ function changes(old: readonly VirtualIP[], all: readonly VirtualIP[]): string {
   const added = all.filter(({ ip }) => !had.has(ip));
   const changed = all.filter((vip) => {
     const known = had.get(vip.ip);
-    return known !== undefined && rulesOf(known).join() !== rulesOf(vip).join();
+    return known !== undefined && contentOf(known) !== contentOf(vip);
   });
   const addRules = (vip: VirtualIP): readonly string[] =>
     rulesOf(vip).map((rule) => `add rule ${table} ${chainName(vip)} ${rule}`);
@@ -106,12 +107,15 @@ function rulesOf({ endpoints, affinity }: VirtualIP): readonly string[] {
   const [first] = endpoints;
   if (first === undefined) return ['meta l4proto tcp reject with tcp reset', 'reject'];
   if (endpoints.length === 1) return [`dnat to ${first}`];
-  const by =
+  const [by, chosen] =
     affinity === 'clientIP'
-      ? `jhash ip saddr mod ${endpoints.length} seed 0x${affinitySeed.toString(16)}`
-      : `numgen random mod ${endpoints.length}`;
-  return [`dnat to ${by} map { ${endpoints.map((ip, i) => `${i} : ${ip}`).join(', ')} }`];
+      ? [`jhash ip saddr mod ${places} seed 0x${affinitySeed.toString(16)}`, endpointsOfPlaces(endpoints)]
+      : [`numgen random mod ${endpoints.length}`, endpoints];
+  return [`dnat to ${by} map { ${chosen.map((ip, i) => `${i} : ${ip}`).join(', ')} }`];
 }
+
+/** Equal for equal rules. */
+const contentOf = ({ endpoints, affinity }: VirtualIP): string => `${affinity ?? 'none'} ${endpoints.join()}`;
 
 /** Of the same list the same result, for as long as that list is in use. */
 function remembered<T>(compute: (vips: readonly VirtualIP[]) => T): (vips: readonly VirtualIP[]) => T {
