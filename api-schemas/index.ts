@@ -9,6 +9,7 @@ export { kindOf, pruneUnknown, unknownFields, validate } from './validate.ts';
 export { withDefaults } from './defaults.ts';
 export { canonicalJson, contentHash } from './hash.ts';
 export { defaultNetwork, hostPortsOf, ingressPortsOf, networksOf, templateOf } from './template.ts';
+export { holdsAddress } from './network/holds.ts';
 export * from './units.ts';
 export {
   formatSubnet,

@@ -1,10 +1,12 @@
 /** How a service is known on its networks. Pure. */
 import {
+  holdsAddress,
   networksOf,
   withDefaults,
   type Endpoint,
   type Endpoints,
   type Network,
+  type NetworkAddress,
   type Service,
   type ServiceNetwork,
   type Task,
@@ -33,19 +35,34 @@ export function onNetworks(service: Service, known: KnownNetworks): OnNetworks {
 }
 
 /** Where a task is reached; nothing of one that has no address. */
-export function addressOf(task: Task, networks: readonly ServiceNetwork[]): readonly Endpoint[] {
+export function addressOf(
+  task: Task,
+  networks: readonly ServiceNetwork[],
+  known: KnownNetworks,
+): readonly Endpoint[] {
   const all = task.status?.addresses ?? [];
   const [first] = all;
   if (first === undefined || task.spec.nodeName === undefined) return [];
   const { slot, nodeName } = task.spec;
-  const addresses = all.filter((one) => networks.some(({ network }) => network === one.network));
+  const addresses = all.filter(
+    (one) =>
+      networks.some(({ network }) => network === one.network) &&
+      mayHave(nodeName, one, known.get(one.network)),
+  );
   return [
     {
       task: task.metadata.name,
       ...(slot === undefined ? {} : { slot }),
       nodeName,
-      ip: first.ip,
+      ip: (addresses[0] ?? first).ip,
       ...(addresses.length === 0 ? {} : { addresses }),
     },
   ];
 }
+
+/** A node that says an address which was not given to it would draw the traffic of others. */
+const mayHave = (node: string, { ip }: NetworkAddress, network: Network | undefined): boolean => {
+  if (network?.spec.external !== undefined) return true;
+  const member = network?.status?.nodes?.[node];
+  return member !== undefined && holdsAddress(member, ip);
+};

@@ -106,7 +106,10 @@ describe('a service on networks', () => {
       kind: 'Network',
       metadata: { name, namespace: 'default' },
       spec: {},
-      status: { virtualIPs },
+      status: {
+        virtualIPs,
+        nodes: { n1: { gateway: '10.9.0.1', blocks: ['10.0.1.0/27', '10.1.1.0/27'] } },
+      },
     },
   ];
   const networks = new Map([network('a', { web: '10.0.0.7', db: '10.0.0.8' }), network('b')]);
@@ -140,6 +143,18 @@ describe('a service on networks', () => {
         ],
       },
     ]);
+  });
+
+  test('has no address that its node was not given', () => {
+    const service = aService({ networks: [{ name: 'a' }] });
+    const at = (ip: string) => {
+      const tasks = [aTask(service, { nodeName: 'n1', status: { addresses: [{ network: 'a', ip }] } })];
+      return plan({ ...none, service, tasks, nodes, endpoints: undefined, networks }).endpoints
+        .endpoints?.[0];
+    };
+    expect(at('10.0.1.31')?.addresses).toEqual([{ network: 'a', ip: '10.0.1.31' }]);
+    expect(at('10.0.1.32')).not.toHaveProperty('addresses');
+    expect(at('10.0.0.8')).not.toHaveProperty('addresses');
   });
 
   test('has no virtual IP with dnsrr, and an affinity only while it asks for one', () => {

@@ -72,7 +72,7 @@ export function plan({ service, tasks, nodes, endpoints, networks, holders, rese
       ports,
       endpoints: tasks
         .filter((task) => isReady(task, nodes))
-        .flatMap((task) => addressOf(task, on.networks ?? []))
+        .flatMap((task) => addressOf(task, on.networks ?? [], networks))
         .sort(byAddress),
       ...on,
     },

@@ -1,20 +1,23 @@
 import {
   sessionClose,
   type Endpoints,
+  type Network,
   type Node,
   type Revision,
   type Task,
 } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { Cache, Change, Subscription } from '../../store/types.ts';
-import { concernsNode, endpointsByNode, keyOf } from './feed.ts';
+import { concernsNode, keyOf } from './feed.ts';
 import type { NodeSession } from './node-session.ts';
+import { endpointsByNode, networkKeysOf, reachOf } from './views.ts';
 
 /** A session that was sent something this recently waits, so that a burst becomes few frames. */
 const quietMs = 5;
 
 /**
- * Tells each session what changed for its node. The work per change does not grow with the number of nodes.
+ * Tells each session what changed for its node. The work per change does not grow with the number of nodes, but for what
+ * all nodes of a network have to know.
  * A change for an idle session is sent in the same turn of the event loop.
  */
 export class Dispatcher {
@@ -73,6 +76,8 @@ export class Dispatcher {
       case 'Revision':
         if (type === 'ADDED') this.#revision(object as Revision);
         return;
+      case 'Network':
+        return this.#network(object as Network, previous as Network | undefined, type === 'DELETED');
       case 'Node':
         return this.#node(object as Node, previous as Node | undefined, type === 'DELETED');
       case 'Cluster':
@@ -85,9 +90,50 @@ export class Dispatcher {
     const code = sessionClose.nodeRemoved;
     if (isGone) session?.end({ code, reason: 'NodeRemoved', message: 'The Node object was deleted' });
     else session?.recordChanged(node.status?.session, previous?.status?.session);
+    if (!isGone && node.status?.addresses?.[0] === previous?.status?.addresses?.[0]) return;
+    for (const network of this.#cache.by('Network', 'node', node.metadata.name))
+      this.#peers(keyOf(network), node.metadata.name);
+  }
+
+  /** What a node has on a network has changed: tells the others in it. */
+  #peers(key: string, node: string): void {
+    for (const other of this.#members(key)) {
+      const session = other === node ? undefined : this.#sessionOf(other);
+      session?.feed.markPeers(key, node);
+      this.#wake(session);
+    }
+  }
+
+  #members(network: string): readonly string[] {
+    const [namespace = '', name = ''] = network.split('/');
+    return Object.keys(this.#cache.get('Network', namespace, name)?.status?.nodes ?? {});
+  }
+
+  #network(network: Network, previous: Network | undefined, isGone: boolean): void {
+    const key = keyOf(network);
+    const [before, after] = [previous?.status?.nodes ?? {}, isGone ? {} : (network.status?.nodes ?? {})];
+    const tell = (node: string): void => {
+      const session = this.#sessionOf(node);
+      session?.feed.markNetwork(key);
+      this.#wake(session);
+    };
+    for (const node of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      const [was, is] = [before[node], after[node]];
+      if (JSON.stringify(was) === JSON.stringify(is)) continue;
+      tell(node);
+      if (was?.gateway !== is?.gateway) this.#peers(key, node);
+    }
+    if (!isGone && previous !== undefined && asWhole(network) === asWhole(previous)) return;
+    for (const node of Object.keys(after)) tell(node);
+    // Those whose tasks wait for it.
+    const waiting = this.#cache.by('Task', 'network', key).map(({ spec }) => spec.nodeName ?? '');
+    for (const node of new Set(waiting)) tell(node);
   }
 
   #task(task: Task, previous: Task | undefined, isGone: boolean): void {
+    if (reachOf(isGone ? undefined : task) !== reachOf(previous))
+      for (const network of task.spec.networks ?? [])
+        this.#peers(`${task.metadata.namespace ?? ''}/${network}`, task.spec.nodeName ?? '');
     const session = this.#sessionOf(task.spec.nodeName ?? '');
     if (session === undefined) return;
     const lastReported = session.reports.lastState(task.metadata.uid ?? '');
@@ -110,6 +156,8 @@ export class Dispatcher {
   #endpoints(object: Endpoints, previous: Endpoints | undefined): void {
     const nodes = new Set(endpointsByNode(object).keys());
     if (previous !== undefined) for (const node of endpointsByNode(previous).keys()) nodes.add(node);
+    const networks = [...networkKeysOf(object), ...(previous === undefined ? [] : networkKeysOf(previous))];
+    for (const network of new Set(networks)) for (const node of this.#members(network)) nodes.add(node);
     for (const node of nodes) {
       const session = this.#sessionOf(node);
       session?.feed.markEndpoints(keyOf(object));
@@ -142,3 +190,14 @@ export class Dispatcher {
     this.#timers.set(session, cancel);
   }
 }
+
+/** What of a network all its nodes know. */
+const asWhole = ({ metadata, spec, status }: Network): string =>
+  JSON.stringify([
+    metadata.uid,
+    metadata.deletionTimestamp,
+    spec,
+    status?.vni,
+    status?.subnet,
+    status?.conditions?.map(({ type, reason, message }) => [type, reason, message]),
+  ]);

@@ -1,5 +1,7 @@
-import type { Endpoint, Endpoints, Obj, Revision, Task } from '../../api-schemas/index.ts';
+import type { Obj, Revision, Task } from '../../api-schemas/index.ts';
 import type { Cache } from '../../store/types.ts';
+import { NetworkFeed } from './network-feed.ts';
+import { endpointsFor } from './views.ts';
 
 /** Objects per delta, so that a big change does not hold up a small one. */
 const deltaLimit = 1_000;
@@ -16,7 +18,6 @@ const jsonOf = (object: Obj): string =>
   JSON.stringify({ ...object, metadata: { ...object.metadata, managedFields: undefined } });
 
 const revisionJson = new WeakMap<Revision, string>();
-const byNode = new WeakMap<Endpoints, ReadonlyMap<string, readonly Endpoint[]>>();
 
 /** A revision goes to many nodes: it is serialised once. */
 function jsonOfRevision(revision: Revision): string {
@@ -27,37 +28,18 @@ function jsonOfRevision(revision: Revision): string {
   return json;
 }
 
-/** The endpoints of each node. */
-export function endpointsByNode(object: Endpoints): ReadonlyMap<string, readonly Endpoint[]> {
-  const known = byNode.get(object);
-  if (known !== undefined) return known;
-  const grouped = new Map<string, Endpoint[]>();
-  for (const endpoint of object.endpoints ?? []) {
-    const list = grouped.get(endpoint.nodeName);
-    if (list === undefined) grouped.set(endpoint.nodeName, [endpoint]);
-    else list.push(endpoint);
-  }
-  byNode.set(object, grouped);
-  return grouped;
-}
-
-/**
- * The part of an Endpoints object that a node needs: its ingress ports, and the endpoints the node can reach,
- * which are its own as long as no network joins the nodes. Undefined when it answers none of the ports.
- */
-export function endpointsOn(node: string, object: Endpoints | undefined): Endpoints | undefined {
-  const own = object === undefined ? undefined : endpointsByNode(object).get(node);
-  if (object === undefined || own === undefined) return undefined;
-  const ports = (object.ports ?? []).filter(({ mode }) => mode !== 'host');
-  return ports.length === 0 ? undefined : { ...object, ports, endpoints: own };
-}
-
 interface Batch {
   readonly tasks: string[];
   readonly revisions: string[];
   readonly endpoints: string[];
   readonly networks: string[];
   readonly peers: string[];
+}
+
+interface Sent {
+  readonly revision: string;
+  /** Keys. */
+  readonly networks: readonly string[];
 }
 
 const emptyBatch = (): Batch => ({ tasks: [], revisions: [], endpoints: [], networks: [], peers: [] });
@@ -73,8 +55,9 @@ export class Feed {
   #full = true;
   readonly #dirtyTasks = new Set<string>();
   readonly #dirtyEndpoints = new Set<string>();
-  /** Sent tasks and the key of their revision. */
-  readonly #tasks = new Map<string, string>();
+  /** Sent tasks and what they need. */
+  readonly #tasks = new Map<string, Sent>();
+  readonly #networks: NetworkFeed;
   /** Revisions of sent tasks; false: not in the cache yet. */
   readonly #revisions = new Map<string, { users: number; sent: boolean }>();
   /** What was sent of Endpoints objects. */
@@ -83,10 +66,13 @@ export class Feed {
   constructor(node: string, cache: Cache) {
     this.node = node;
     this.#cache = cache;
+    this.#networks = new NetworkFeed(node, cache, (network) => {
+      for (const object of cache.by('Endpoints', 'network', network)) this.#dirtyEndpoints.add(keyOf(object));
+    });
   }
 
   get dirty(): boolean {
-    return this.#full || this.#dirtyTasks.size > 0 || this.#dirtyEndpoints.size > 0;
+    return this.#full || this.#dirtyTasks.size > 0 || this.#dirtyEndpoints.size > 0 || this.#networks.dirty;
   }
 
   markAll(): void {
@@ -101,10 +87,19 @@ export class Feed {
     this.#dirtyEndpoints.add(key);
   }
 
+  markNetwork(key: string): void {
+    this.#networks.markNetwork(key);
+  }
+
+  /** What another node has on a network may have changed. */
+  markPeers(network: string, node: string): void {
+    this.#networks.markPeers(network, node);
+  }
+
   /** Sends the tasks of a revision again that was not there when they were sent. */
   markRevision(key: string): boolean {
     if (this.#revisions.get(key)?.sent !== false) return false;
-    for (const [task, revision] of this.#tasks) if (revision === key) this.#dirtyTasks.add(task);
+    for (const [task, sent] of this.#tasks) if (sent.revision === key) this.#dirtyTasks.add(task);
     return true;
   }
 
@@ -113,17 +108,19 @@ export class Feed {
     if (this.#full) return this.#fullFrame();
     const set = emptyBatch();
     const remove = emptyBatch();
+    const room = (): boolean => sizeOf(set) + sizeOf(remove) < deltaLimit;
     const take = (dirty: Set<string>, visit: (key: string) => void): void => {
       for (const key of dirty) {
-        if (set.tasks.length + remove.tasks.length >= deltaLimit) return;
+        if (!room()) return;
         dirty.delete(key);
         visit(key);
       }
     };
     take(this.#dirtyTasks, (key) => this.#task(key, set, remove));
+    this.#networks.takeNetworks({ set, remove });
     take(this.#dirtyEndpoints, (key) => this.#endpointsOf(key, set, remove));
-    if ([...Object.values(set), ...Object.values(remove)].every((list: string[]) => list.length === 0))
-      return undefined;
+    this.#networks.takePeers({ set, remove }, room);
+    if (sizeOf(set) + sizeOf(remove) === 0) return undefined;
     this.#seq += 1;
     return `{"type":"assignments","seq":${String(this.#seq)},"full":false,"set":${setJson(set)},"remove":${JSON.stringify(remove)}}`;
   }
@@ -138,10 +135,14 @@ export class Feed {
       this.#endpoints,
     ])
       known.clear();
+    this.#networks.reset();
     const set = emptyBatch();
     const none = emptyBatch();
     for (const task of this.#cache.by('Task', 'node', this.node)) this.#task(keyOf(task), set, none);
+    this.#networks.takeNetworks({ set, remove: none });
     for (const object of this.#cache.list('Endpoints')) this.#endpointsOf(keyOf(object), set, none);
+    this.#dirtyEndpoints.clear();
+    this.#networks.takePeers({ set, remove: none }, () => true);
     this.#seq += 1;
     return `{"type":"assignments","seq":${String(this.#seq)},"full":true,"set":${setJson(set)}}`;
   }
@@ -150,18 +151,24 @@ export class Feed {
     const task = this.#cache.get('Task', ...splitKey(key));
     const mine = task?.spec.nodeName === this.node ? task : undefined;
     const sent = this.#tasks.get(key);
-    const revision =
-      mine === undefined ? undefined : `${mine.metadata.namespace ?? ''}/${mine.spec.revision}`;
-    if (mine !== undefined && revision !== undefined) {
-      if (sent !== revision) this.#use(revision);
-      this.#sendRevision(revision, set);
-      this.#tasks.set(key, revision);
-      set.tasks.push(jsonOf(mine));
-    } else if (sent !== undefined) {
+    const namespace = task?.metadata.namespace ?? '';
+    if (mine === undefined) {
+      if (sent === undefined) return;
       this.#tasks.delete(key);
       remove.tasks.push(key);
+    } else {
+      const revision = `${namespace}/${mine.spec.revision}`;
+      const networks = (mine.spec.networks ?? []).map((name) => `${namespace}/${name}`);
+      // What it has before it gives up what it had, so that nothing both need is removed.
+      this.#use(revision);
+      for (const network of networks) this.#networks.use(network);
+      this.#sendRevision(revision, set);
+      this.#tasks.set(key, { revision, networks });
+      set.tasks.push(jsonOf(mine));
     }
-    if (sent !== undefined && sent !== revision) this.#release(sent, remove);
+    if (sent === undefined) return;
+    this.#release(sent.revision, remove);
+    for (const network of sent.networks) this.#networks.release(network);
   }
 
   #use(key: string): void {
@@ -189,17 +196,22 @@ export class Feed {
   }
 
   #endpointsOf(key: string, set: Batch, remove: Batch): void {
-    const object = endpointsOn(this.node, this.#cache.get('Endpoints', ...splitKey(key)));
+    const stored = this.#cache.get('Endpoints', ...splitKey(key));
+    const object = endpointsFor(this.node, stored, (network) => this.#networks.isMember(network));
     if (object === undefined) {
       if (this.#endpoints.delete(key)) remove.endpoints.push(key);
       return;
     }
-    const content = JSON.stringify([object.metadata.uid, object.ports, object.endpoints]);
+    const { ports, endpoints, networks, mode, sessionAffinity } = object;
+    const content = JSON.stringify([object.metadata.uid, ports, endpoints, networks, mode, sessionAffinity]);
     if (this.#endpoints.get(key) === content) return;
     this.#endpoints.set(key, content);
     set.endpoints.push(jsonOf(object));
   }
 }
+
+const sizeOf = (batch: Batch): number =>
+  Object.values(batch).reduce((sum, list: string[]) => sum + list.length, 0);
 
 const setJson = (batch: Batch): string =>
   `{${Object.entries(batch)

@@ -1,6 +1,11 @@
+import { isIP } from 'node:net';
 import {
+  formatSubnet,
+  parseSubnet,
   taskStates,
   type Condition,
+  type NetworkAddress,
+  type NodeRoute,
   type NodeStatus,
   type TaskEvent,
   type TaskReport,
@@ -19,11 +24,15 @@ export class ProtocolError extends Error {
 }
 
 const messageLimit = 2_000;
+const nameLimit = 253;
+const maxRoutes = 1_000;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function fields(value: unknown, what: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new ProtocolError(`${what} must be an object`);
-  return value as Fields;
+  if (!isFields(value)) throw new ProtocolError(`${what} must be an object`);
+  return value;
 }
 
 function text(value: unknown, what: string, limit = 300): string {
@@ -59,12 +68,30 @@ const isCondition = (value: unknown): value is Condition => {
   return [type, status, reason, message, lastTransitionTime].every((field) => typeof field === 'string');
 };
 
+function addressOf(value: unknown): readonly NetworkAddress[] {
+  const { network, ip } = isFields(value) ? value : {};
+  return typeof network === 'string' && typeof ip === 'string' && isIP(ip) !== 0
+    ? [{ network: network.slice(0, nameLimit), ip }]
+    : [];
+}
+
+/** Ranges that cannot be read are left out. */
+function routeOf(value: unknown): readonly NodeRoute[] {
+  const { to, of } = isFields(value) ? value : {};
+  if (typeof to !== 'string' || typeof of !== 'string' || of === '') return [];
+  try {
+    return [{ to: formatSubnet(parseSubnet(to)), of: of.slice(0, nameLimit) }];
+  } catch {
+    return [];
+  }
+}
+
 function taskStatus(value: unknown): TaskStatus {
   const status = fields(value, 'status');
   const state = taskStates.find((known) => known === status['state']);
   if (state === undefined)
     throw new ProtocolError(`status.state ${JSON.stringify(status['state'])} is unknown`);
-  const { conditions, ...rest } = pick(status, {
+  const { conditions, addresses, ...rest } = pick(status, {
     reason: 'string',
     message: 'string',
     since: 'string',
@@ -77,7 +104,13 @@ function taskStatus(value: unknown): TaskStatus {
     conditions: 'array',
   });
   const kept = Array.isArray(conditions) ? conditions.filter(isCondition) : [];
-  return { state, ...rest, ...(kept.length === 0 ? {} : { conditions: kept }) };
+  const reached = Array.isArray(addresses) ? addresses.flatMap(addressOf) : undefined;
+  return {
+    state,
+    ...rest,
+    ...(reached === undefined ? {} : { addresses: reached }),
+    ...(kept.length === 0 ? {} : { conditions: kept }),
+  };
 }
 
 function taskOf(item: Fields): { namespace: string; name: string; uid: string } {
@@ -118,8 +151,13 @@ function nodeStatus(value: unknown): NodeStatus {
     engine: 'object',
     agentVersion: 'string',
     certificate: 'object',
+    routes: 'array',
   });
-  return status as NodeStatus;
+  const { routes } = status;
+  return {
+    ...status,
+    ...(Array.isArray(routes) ? { routes: routes.slice(0, maxRoutes).flatMap(routeOf) } : {}),
+  } as NodeStatus;
 }
 
 function labels(value: unknown): Readonly<Record<string, string>> {
