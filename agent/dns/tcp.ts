@@ -3,12 +3,11 @@ import { createServer, isIPv6, type Socket } from 'node:net';
 import { frame, Frames } from './frames.ts';
 import type { Handler } from './handler.ts';
 import type { Places } from './places.ts';
+import { mostQueryBytes } from './wire.ts';
 
 export interface TCPLimits {
   readonly mostConnections: number;
   readonly mostConnectionsEach: number;
-  /** A query is small; more is nonsense. */
-  readonly mostQueryBytes: number;
   /** Of one connection, at once; more wait in the kernel. */
   readonly mostInWork: number;
   /** Answers that the asker does not take. */
@@ -19,7 +18,6 @@ export interface TCPLimits {
 export const tcpLimits: TCPLimits = {
   mostConnections: 256,
   mostConnectionsEach: 16,
-  mostQueryBytes: 4_096,
   mostInWork: 16,
   mostUnsentBytes: 256 * 1024,
   idleMs: 10_000,
@@ -64,7 +62,7 @@ function serve(
   socket: Socket,
   source: string,
   handler: Pick<Handler, 'handle' | 'count'>,
-  { mostQueryBytes, mostInWork, mostUnsentBytes, idleMs }: TCPLimits,
+  { mostInWork, mostUnsentBytes, idleMs }: TCPLimits,
 ): void {
   const frames = new Frames(mostQueryBytes);
   const waiting: Buffer[] = [];

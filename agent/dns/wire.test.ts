@@ -49,6 +49,10 @@ describe('a query', () => {
     const [one] = [{ type: 'A', name: 'a' } as const];
     expect(parseQuery(message({ questions: [one, one] }))).toEqual({ kind: 'bad', rcode: 'FORMERR' });
     expect(parseQuery(message({ flags: 0x2000 }))).toEqual({ kind: 'bad', rcode: 'NOTIMP' });
+    expect(parseQuery(Buffer.concat([bytes, Buffer.alloc(4_096)]))).toEqual({
+      kind: 'bad',
+      rcode: 'FORMERR',
+    });
     const pointing = Buffer.from(bytes);
     pointing[12] = 0xc0;
     expect(parseQuery(pointing)).toEqual({ kind: 'bad', rcode: 'FORMERR' });

@@ -17,6 +17,8 @@ export type Rcode = keyof typeof rcodes;
 export const headerBytes = 12;
 const flag = { QR: 0x8000, AA: 0x0400, TC: 0x0200, RD: 0x0100, RA: 0x0080, CD: 0x0010 };
 const opcodeMask = 0x7800;
+/** A query is small; more is nonsense, and would be sent on as it is. */
+export const mostQueryBytes = 4_096;
 /** OPT, and perhaps a signature. */
 const maxAdditionals = 4;
 /** What anything takes without EDNS (RFC 1035), and what we send at most: it fits each path (DNS flag day 2020). */
@@ -47,6 +49,7 @@ export function parseQuery(message: Buffer): Parsed {
   const flags = message.readUInt16BE(2);
   if ((flags & flag.QR) !== 0) return { kind: 'drop' };
   if ((flags & opcodeMask) !== 0) return bad('NOTIMP');
+  if (message.length > mostQueryBytes) return bad('FORMERR');
   const [questions, answers, authorities, additionals] = [4, 6, 8, 10].map((at) => message.readUInt16BE(at));
   // Before decoding: it would make room for whatever number is claimed.
   if (questions !== 1 || answers !== 0 || authorities !== 0) return bad('FORMERR');
