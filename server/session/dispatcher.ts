@@ -96,8 +96,8 @@ export class Dispatcher {
   }
 
   /** What a node has on a network has changed: tells the others in it. */
-  #peers(key: string, node: string): void {
-    for (const other of this.#members(key)) {
+  #peers(key: string, node: string, members: Iterable<string> = this.#members(key)): void {
+    for (const other of members) {
       const session = other === node ? undefined : this.#sessionOf(other);
       session?.feed.markPeers(key, node);
       this.#wake(session);
@@ -117,11 +117,13 @@ export class Dispatcher {
       session?.feed.markNetwork(key);
       this.#wake(session);
     };
-    for (const node of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    const all = new Set([...Object.keys(before), ...Object.keys(after)]);
+    for (const node of all) {
       const [was, is] = [before[node], after[node]];
       if (JSON.stringify(was) === JSON.stringify(is)) continue;
+      if ((was === undefined) !== (is === undefined)) this.#sessionOf(node)?.feed.markMember(key);
       tell(node);
-      if (was?.gateway !== is?.gateway) this.#peers(key, node);
+      if (was?.gateway !== is?.gateway) this.#peers(key, node, all);
     }
     if (!isGone && previous !== undefined && asWhole(network) === asWhole(previous)) return;
     for (const node of Object.keys(after)) tell(node);
@@ -132,7 +134,7 @@ export class Dispatcher {
 
   #task(task: Task, previous: Task | undefined, isGone: boolean): void {
     if (reachOf(isGone ? undefined : task) !== reachOf(previous))
-      for (const network of task.spec.networks ?? [])
+      for (const network of new Set([...(task.spec.networks ?? []), ...(previous?.spec.networks ?? [])]))
         this.#peers(`${task.metadata.namespace ?? ''}/${network}`, task.spec.nodeName ?? '');
     const session = this.#sessionOf(task.spec.nodeName ?? '');
     if (session === undefined) return;

@@ -68,6 +68,8 @@ export class Feed {
     this.#cache = cache;
     this.#networks = new NetworkFeed(node, cache, (network) => {
       for (const object of cache.by('Endpoints', 'network', network)) this.#dirtyEndpoints.add(keyOf(object));
+      // One of those that were sent may have left the network since, which the node was not told.
+      for (const key of this.#endpoints.keys()) this.#dirtyEndpoints.add(key);
     });
   }
 
@@ -89,6 +91,11 @@ export class Feed {
 
   markNetwork(key: string): void {
     this.#networks.markNetwork(key);
+  }
+
+  /** The node has joined or left the network. */
+  markMember(key: string): void {
+    this.#networks.markMember(key);
   }
 
   /** What another node has on a network may have changed. */

@@ -379,6 +379,6 @@ test('what was sent piece by piece is what would be sent at once, whatever happe
       for (const node of nodeNames) expect(sorted(world.set(node))).toEqual(sorted(world.fresh(node)));
       world.close();
     }),
-    { numRuns: 300 },
+    { numRuns: 500 },
   );
 });

@@ -29,6 +29,8 @@ export class NetworkFeed {
   readonly #members = new Set<string>();
   /** What was sent, by network and node. */
   readonly #peers = new Map<string, Map<string, string>>();
+  /** Networks that it has joined or left since the last frame. */
+  readonly #turned = new Set<string>();
   readonly #dirtyNetworks = new Set<string>();
   readonly #dirtyPeers = new Map<string, Set<string>>();
 
@@ -64,6 +66,15 @@ export class NetworkFeed {
     this.#dirtyNetworks.add(network);
   }
 
+  /**
+   * The node has joined or left the network; perhaps both since the last frame, so that it is in it now as it was then,
+   * and was not told of what changed in between.
+   */
+  markMember(network: string): void {
+    this.#dirtyNetworks.add(network);
+    this.#turned.add(network);
+  }
+
   /** What `node` has on the network may have changed. */
   markPeers(network: string, node: string): void {
     if (node === this.#node) return;
@@ -75,6 +86,7 @@ export class NetworkFeed {
   /** Forgets what was sent and looks at all again. */
   reset(): void {
     for (const known of [this.#users, this.#networks, this.#members, this.#peers]) known.clear();
+    this.#turned.clear();
     this.#dirtyNetworks.clear();
     this.#dirtyPeers.clear();
     for (const { metadata } of this.#cache.by('Network', 'node', this.#node))
@@ -113,11 +125,12 @@ export class NetworkFeed {
         set.networks.push(json);
       }
     } else if (this.#networks.delete(key)) remove.networks.push(key);
-    if (isMember === this.#members.has(key)) return;
+    const hasTurned = this.#turned.delete(key);
+    if (isMember === this.#members.has(key) && !hasTurned) return;
     if (isMember) this.#members.add(key);
     else this.#members.delete(key);
-    for (const node of isMember ? Object.keys(members) : (this.#peers.get(key)?.keys() ?? []))
-      this.markPeers(key, node);
+    for (const node of this.#peers.get(key)?.keys() ?? []) this.markPeers(key, node);
+    if (isMember) for (const node of Object.keys(members)) this.markPeers(key, node);
     this.#onMember(key);
   }
 

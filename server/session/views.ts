@@ -119,7 +119,7 @@ const hasEnded = ({ status }: Task): boolean => taskStates.indexOf(status?.state
 export const reachOf = (task: Task | undefined): string =>
   task?.spec.nodeName === undefined || hasEnded(task)
     ? ''
-    : JSON.stringify([task.spec.nodeName, task.status?.addresses]);
+    : JSON.stringify([task.spec.nodeName, task.spec.networks, task.status?.addresses]);
 
 /** By the tasks of a node, which are the same array until one of them changes. */
 const knownIps = new WeakMap<readonly Task[], Map<string, readonly string[]>>();
