@@ -24,6 +24,8 @@ const alsoCalled: Readonly<Record<string, string>> = {
   ns: 'Namespace',
   ev: 'Event',
   ep: 'Endpoints',
+  net: 'Network',
+  nets: 'Network',
   rev: 'Revision',
 };
 

@@ -29,7 +29,15 @@ export interface Loaded {
 }
 
 /** What is made before what; kinds that are not named come last but before these at the end. */
-const first: readonly KindName[] = ['Namespace', 'Node', 'Revision', 'Endpoints', 'Service', 'Stack'];
+const first: readonly KindName[] = [
+  'Namespace',
+  'Node',
+  'Network',
+  'Revision',
+  'Endpoints',
+  'Service',
+  'Stack',
+];
 
 /** `namespace`: where objects go that name none. `fixed`: objects that name another one are refused. */
 export function load(sources: readonly Source[], namespace: string, fixed: boolean): Loaded {
