@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import {
   noAssignments,
   type AssignmentSet,
+  type Network,
   type Revision,
   type Task,
   type TaskReport,
@@ -36,11 +37,27 @@ const revisions = (images: readonly string[]): Revision[] =>
     spec: { service: 'web', number: 1, replicas: 1, template: { image: template } },
   }));
 
+const network: Network = {
+  apiVersion: 'orc.dev/v1',
+  kind: 'Network',
+  metadata: { name: 'default', namespace: 'default', uid: 'net-uid' },
+  spec: {},
+  status: {
+    vni: 4097,
+    subnet: '10.64.0.0/20',
+    nodes: { n: { gateway: '10.64.0.254', blocks: ['10.64.1.0/27'] } },
+  },
+};
+
 const task = (name: string, spec: Partial<Task['spec']> = {}): Task => ({
   apiVersion: 'orc.dev/v1',
   kind: 'Task',
   metadata: { name, namespace: 'default', uid: `${name}-uid` },
-  spec: { service: 'web', revision: 'r0', nodeName: 'n', desiredState: 'Running', ...spec },
+  spec: {
+    ...{ service: 'web', revision: 'r0', nodeName: 'n', networks: ['default'] },
+    desiredState: 'Running',
+    ...spec,
+  },
   status: { state: 'Assigned' },
 });
 
@@ -79,7 +96,12 @@ async function node(...images: string[]): Promise<Node> {
     reports,
     settle,
     assign(...tasks) {
-      const set: AssignmentSet = { ...noAssignments, tasks, revisions: revisions([image, ...images]) };
+      const set: AssignmentSet = {
+        ...noAssignments,
+        networks: [network],
+        tasks,
+        revisions: revisions([image, ...images]),
+      };
       handlers?.onAssignments(set);
     },
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,
@@ -95,6 +117,31 @@ describe('an agent on a simulated engine', () => {
       'a Running',
       'b Running',
     ]);
+    await n.agent.close();
+  });
+
+  test('gives each container an address of the node, and tells it before it starts', async () => {
+    const n = await node();
+    n.assign(task('a'), task('b', { desiredState: 'Ready' }));
+    await n.settle();
+    const addresses = ['a', 'b'].map((name) => n.reports.findLast((report) => report.name === name)?.status);
+    expect(addresses).toMatchObject([
+      { state: 'Running', addresses: [{ network: 'default', ip: expect.stringMatching(/^10\.64\.1\./) }] },
+      { state: 'Ready', addresses: [{ network: 'default', ip: expect.stringMatching(/^10\.64\.1\./) }] },
+    ]);
+    expect(new Set(addresses.map((status) => status?.addresses?.[0]?.ip)).size).toBe(2);
+    await n.agent.close();
+  });
+
+  test('waits for a network that is not given yet, and says so', async () => {
+    const n = await node();
+    n.assign(task('a', { networks: ['default', 'late'] }));
+    for (let i = 0; i < 60; i++) {
+      n.clock.advance(100);
+      await n.settle();
+    }
+    expect(n.reports.at(-1)?.status).toMatchObject({ state: 'Preparing', reason: 'NetworkNotReady' });
+    expect(n.reports.at(-1)?.status.message).toContain('orc describe network late');
     await n.agent.close();
   });
 

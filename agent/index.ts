@@ -10,7 +10,8 @@ import { Ingress } from './network/ingress/index.ts';
 import { defaultTable } from './network/ingress/table.ts';
 import { ipv6Usable } from './network/ipv6.ts';
 import { portHolder } from './network/listeners.ts';
-import { Networks } from './network/networks.ts';
+import { NodeNetworks } from './network/index.ts';
+import { Routes } from './network/routes.ts';
 import { describeNode } from './node.ts';
 import type { EngineInfo, Owner, Runtime } from './runtime/types.ts';
 import type { AgentSession, SessionOptions } from './session/index.ts';
@@ -53,6 +54,8 @@ export interface AgentOptions {
   readonly agentVersion?: string;
   /** The node's certificate, as it is now. */
   readonly certificate?: () => NodeStatus['certificate'];
+  /** This node's address, by which others reach it; undefined while it is not known. */
+  readonly address?: () => string | undefined;
   /** Opens the session: `(handlers) => connectSession({ endpoints, tls, labels, logger, clock, ...handlers })`. */
   readonly connect: (
     handlers: SessionHandlers,
@@ -92,22 +95,35 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let endpoints: AssignmentSet['endpoints'] = [];
   let told = false;
 
-  const networks = new Networks({ runtime, owner, ipv6, logger });
+  const command = settings.run ?? run;
+  const networks = new NodeNetworks({
+    ...{ runtime, owner, ipv6, clock, logger },
+    tasks: () => tasks.attached(),
+    ...(hasIngress ? { kernel: { run: command, address: () => options.address?.() } } : {}),
+  });
+  const routes = hasIngress
+    ? new Routes({ run: command, clock, logger, onChange: () => session.describeAgain() })
+    : undefined;
   const ingress: Ingress | undefined = hasIngress
     ? new Ingress({
         table: settings.table ?? defaultTable(dataDir),
         ipv6,
-        run: settings.run ?? run,
+        run: command,
         hold: settings.hold ?? holdPort,
         holder: portHolder,
         clock,
         logger,
         input: () => ({
+          nodeName: owner.nodeName,
           endpoints,
           complete: told,
           firewall: engine?.firewall,
-          serving: tasks.serving().map(({ task, container: { id, addresses } }) => {
-            return { task, id, addresses, bridge: networks.bridgeOf(task) };
+          serving: tasks.serving().flatMap(({ task, container }) => {
+            const bridge = networks.bridgeOf(task);
+            const { id } = container;
+            return bridge === undefined
+              ? []
+              : [{ task, id, bridge, addresses: networks.addressesOf(container) }];
           }),
         }),
         onProblems: (problems) => tasks.setPortProblems(problems),
@@ -121,6 +137,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     report: (report) => session.report(report),
     event: (event) => session.event(event),
     onServing: () => ingress?.sync() ?? Promise.resolve(),
+    onContainers: () => void networks.update(),
     portHolder: holderOfOne,
     onEngineDown: (error) => watcher.lost(error),
     reach: new Reach({ clock, ...(dataDir === undefined ? {} : { dataDir }) }),
@@ -130,6 +147,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const restored = await checkpoint?.read();
   const node = (): NodeStatus =>
     describeNode({
+      ...(options.address === undefined ? {} : { address: options.address() }),
+      ...(routes === undefined ? {} : { routes: routes.current }),
       role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
       ...(engineProblem === undefined ? {} : { engineProblem }),
@@ -147,6 +166,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       tasks.reached();
       endpoints = set.endpoints;
       told = true;
+      // Tasks wait for their networks by themselves; those that run go on meanwhile.
+      void networks.assign(set).then(() => ingress?.sync());
       tasks.assign(set);
     },
     onStream: (id, taskUID, request) => void stream(id, taskUID, request),
@@ -155,6 +176,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   if (restored !== undefined) {
     endpoints = restored.set.endpoints;
+    void networks.assign(restored.set);
     tasks.restore(restored);
     // It is due from the last contact on, whether this process has had one or not.
     if (!told) tasks.unreached();
@@ -170,6 +192,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       networks.forgetAll();
       session.describeAgain();
       tasks.engineUp(containers);
+      void networks.again();
       void ingress?.sync();
     },
     onDown(message) {

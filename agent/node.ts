@@ -7,6 +7,9 @@ export function describeNode(
   facts: {
     readonly role: 'manager' | 'worker';
     readonly agentVersion?: string;
+    /** By which others reach it: it comes first. */
+    readonly address?: string | undefined;
+    readonly routes?: NodeStatus['routes'];
     readonly certificate?: NodeStatus['certificate'] | undefined;
     readonly engine: EngineInfo | undefined;
     /** Why the engine does not answer; absent when it does. */
@@ -15,8 +18,12 @@ export function describeNode(
   host = { hostname: hostname(), addresses: hostAddresses() },
 ): NodeStatus {
   const { role, engine, engineProblem, agentVersion, certificate } = facts;
+  const others = host.addresses.filter((one) => one !== facts.address);
+  const { routes } = facts;
   return {
-    ...host,
+    hostname: host.hostname,
+    addresses: facts.address === undefined ? others : [facts.address, ...others],
+    ...(routes === undefined ? {} : { routes }),
     role,
     ...(agentVersion === undefined ? {} : { agentVersion }),
     ...(certificate === undefined ? {} : { certificate }),
@@ -33,7 +40,7 @@ export function describeNode(
 }
 
 /** Interfaces of containers are no addresses of the node. */
-const foreign = /^(docker\d|br-|veth|orc-|virbr|cni|flannel|cali)/;
+const foreign = /^(docker\d|br-|veth|orc-|ov[0-9a-f]{4}-|virbr|cni|flannel|cali)/;
 
 function hostAddresses(): readonly string[] {
   return Object.entries(networkInterfaces())

@@ -6,7 +6,16 @@ import type { IngressPort } from './ingress/ports.ts';
 import { portHolder } from './listeners.ts';
 
 const portAt = (published: number, protocol: 'tcp' | 'udp' = 'tcp'): IngressPort => {
-  return { namespace: 'd', service: 's', published, target: 80, protocol, hostIP: '127.0.0.1', backends: [] };
+  return {
+    namespace: 'd',
+    service: 's',
+    published,
+    target: 80,
+    protocol,
+    hostIP: '127.0.0.1',
+    backends: [],
+    remote: [],
+  };
 };
 
 test('a port that is listened on cannot be held, and its holder is found', async () => {

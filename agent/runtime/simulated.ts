@@ -132,7 +132,7 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
         labels: { ...spec.labels, [label.node]: nodeName },
         status: 'created',
         health: 'none',
-        addresses: [],
+        addresses: spec.networks.flatMap(({ name, ip }) => (ip === undefined ? [] : [{ network: name, ip }])),
         ports: spec.hostPorts.map((port) => ({ ...port, published: port.published || 32_768 + serial })),
       });
       return Promise.resolve({ id, found: false, warnings: [] });
@@ -148,9 +148,10 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
       if (startMs > 0) await new Promise<void>((resolve) => clock.after(startMs, resolve));
       container.status = 'running';
       container.startedAt = time();
-      container.addresses = [
-        { network: 'sim', ip: address(nodeName, Number(id.slice(id.lastIndexOf('-') + 1))) },
-      ];
+      if (container.addresses.length === 0)
+        container.addresses = [
+          { network: 'sim', ip: address(nodeName, Number(id.slice(id.lastIndexOf('-') + 1))) },
+        ];
       behave(container, image);
     },
     stop(id) {

@@ -31,6 +31,8 @@ export interface TasksOptions {
   };
   readonly report: (report: TaskReport) => void;
   readonly event: (event: TaskEvent) => void;
+  /** Containers are, or are about to be, others. */
+  readonly onContainers?: () => void;
   /** Which tasks serve may have changed. Resolves when connections follow. */
   readonly onServing: () => Promise<void>;
   readonly portHolder: (ports: readonly Port[]) => Promise<string | undefined>;
@@ -186,6 +188,13 @@ export class Tasks {
     return found;
   }
 
+  /** Tasks that have a container, with it. */
+  attached(): readonly Serving[] {
+    return [...this.#entries.values()].flatMap(({ task, container }) =>
+      task && container ? [{ task, container }] : [],
+    );
+  }
+
   containerOf(uid: string): ContainerState | undefined {
     return this.#entries.get(uid)?.container ?? undefined;
   }
@@ -294,6 +303,7 @@ export class Tasks {
       this.#failed(entry, error);
     } finally {
       entry.busy = false;
+      this.#options.onContainers?.();
     }
   }
 
@@ -321,7 +331,7 @@ export class Tasks {
 
   #remember(entry: Entry, change: Partial<TaskRecord>): void {
     const before = entry.record.status;
-    let status = change.status === undefined ? before : this.#stamped(before, change.status);
+    let status = change.status === undefined ? before : this.#stamped(before, this.#named(change.status));
     if (status.state === 'Running' && before.state !== 'Running') status = this.#withPublished(entry, status);
     entry.record = { ...entry.record, ...change, status };
     this.#save();
@@ -333,6 +343,14 @@ export class Tasks {
     if (status.state === 'Running' && followed !== undefined)
       void followed.then(() => this.#reportSoon(entry));
     else this.#reportSoon(entry);
+  }
+
+  /** With the addresses by names of Networks, as others know them. */
+  #named(status: TaskStatus): TaskStatus {
+    const { addresses } = status;
+    return addresses === undefined
+      ? status
+      : { ...status, addresses: this.#options.networks.addressesOf({ addresses }) };
   }
 
   #stamped(before: TaskStatus, status: TaskStatus): TaskStatus {

@@ -123,7 +123,11 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
 }
 
 function launch({ record }: TaskView, task: Task, container: ContainerState): Step {
-  if (isBefore(record.status.state, 'Ready')) return advance(record, 'Ready', { containerID: container.id });
+  if (isBefore(record.status.state, 'Ready')) {
+    const { id: containerID, addresses } = container;
+    // Other nodes are to know the way to it before it asks for one.
+    return advance(record, 'Ready', { containerID, ...(addresses.length === 0 ? {} : { addresses }) });
+  }
   if (task.spec.desiredState !== 'Running') return wait;
   if (isBefore(record.status.state, 'Starting'))
     return advance(record, 'Starting', { containerID: container.id });

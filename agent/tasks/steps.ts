@@ -2,7 +2,15 @@ import type { Port, Revision, Task, TaskEvent, TaskStatus } from '../../api-sche
 import { parseDuration } from '../../api-schemas/units.ts';
 import { backoffMs } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
-import { label, RuntimeError, type ContainerSpec, type Runtime } from '../runtime/types.ts';
+import type { Attachment } from '../network/index.ts';
+import {
+  label,
+  RuntimeError,
+  type ContainerNetwork,
+  type ContainerSpec,
+  type ContainerState,
+  type Runtime,
+} from '../runtime/types.ts';
 import type { Entry } from './entry.ts';
 import { see } from './entry.ts';
 import type { Limiter } from './limiter.ts';
@@ -10,12 +18,18 @@ import { finished, fromExit } from './outcome.ts';
 import type { Step } from './plan.ts';
 import { pullRetry, type TaskRecord } from './record.ts';
 
-/** The networks of stacks, as tasks need them. */
+/** The networks of the node, as tasks need them. */
 export interface TaskNetworks {
-  /** Makes sure the task's network is there, and counts the task as its user. */
-  use(task: Task): Promise<{ readonly id: string; readonly name: string }>;
-  /** The engine says that it is not there. */
+  /** Makes sure that the task's networks are there, and takes an address for it on each. Throws NotReady. */
+  attach(task: Task, signal: AbortSignal): Promise<Attachment>;
+  /** The engine has the addresses by now, or nobody will. */
+  release(networks: readonly ContainerNetwork[]): void;
+  /** The engine says that a network of the task is not there. */
   forget(task: Task): void;
+  /** Names and rules follow what is known of containers as of this call. */
+  update(): Promise<void>;
+  /** The container's addresses by name of the Network. */
+  addressesOf(container: Pick<ContainerState, 'addresses'>): ContainerState['addresses'];
 }
 
 export interface StepDeps {
@@ -94,7 +108,7 @@ async function prepare(deps: StepDeps, entry: Entry, task: Task, revision: Revis
   } catch (error) {
     if (abort.signal.aborted) return;
     if (!(error instanceof RuntimeError) || error.kind === 'EngineUnavailable') throw error;
-    if (error.kind === 'ImagePullFailed') return retryLater(deps, entry, error);
+    if (error.kind === 'ImagePullFailed' || error.kind === 'NotReady') return retryLater(deps, entry, error);
     reject(deps, entry, 'Rejected', error.reason, error.message);
   } finally {
     entry.abort = undefined;
@@ -110,8 +124,6 @@ async function makeContainer(
 ): Promise<void> {
   const { runtime, remember } = deps;
   let pulling = false;
-  const network = deps.networks.use(task);
-  network.catch(() => undefined);
   await runtime.ensureImage(revision.spec.template, signal, (message, warning = false) => {
     if (warning) return say(deps, entry, 'Warning', 'ImagePullFailed', message);
     if (!pulling) say(deps, entry, 'Normal', 'Pulling', message);
@@ -119,42 +131,51 @@ async function makeContainer(
     remember(entry, { status: { ...withoutTrouble(entry.record.status), message } });
   });
   if (pulling) say(deps, entry, 'Normal', 'Pulled', 'the image is on the node');
-  const spec = async (): Promise<ContainerSpec> =>
-    containerSpec(task, revision, await deps.networks.use(task));
-  await network;
-  signal.throwIfAborted();
-  const made = await deps.starts.run(async () => {
+  const create = async (): Promise<Made> => {
+    const attachment = await deps.networks.attach(task, signal);
+    const spec = containerSpec(task, revision, attachment);
     try {
-      return await runtime.create(await spec(), signal);
+      signal.throwIfAborted();
+      return { ...(await deps.starts.run(() => runtime.create(spec, signal))), spec };
     } catch (error) {
-      if (!(error instanceof RuntimeError) || error.reason !== 'NetworkMissing') throw error;
-      // Removed by hand since we looked.
-      deps.networks.forget(task);
-      return runtime.create(await spec(), signal);
+      deps.networks.release(attachment.networks);
+      throw error;
     }
+  };
+  const made = await create().catch((error: unknown) => {
+    if (!(error instanceof RuntimeError) || error.reason !== 'NetworkMissing') throw error;
+    // Removed by hand since we looked.
+    deps.networks.forget(task);
+    return create();
   });
   for (const warning of made.warnings) say(deps, entry, 'Warning', 'EngineWarning', warning);
   const { retry: _retry, ...rest } = entry.record;
   entry.record = rest;
   remember(entry, { containerID: made.id });
-  if (made.found) return inspect(deps, entry);
-  const labels = (await spec()).labels;
-  see(entry, {
-    id: made.id,
-    taskUID: entry.uid,
-    labels,
-    status: 'created',
-    health: 'none',
-    addresses: [],
-    ports: [],
-  });
+  const { labels, networks } = made.spec;
+  if (made.found) await inspect(deps, entry);
+  else
+    see(entry, {
+      id: made.id,
+      taskUID: entry.uid,
+      labels,
+      status: 'created',
+      health: 'none',
+      addresses: networks.flatMap(({ name, ip }) => (ip === undefined ? [] : [{ network: name, ip }])),
+      ports: [],
+    });
+  // What is seen of it counts from here on.
+  deps.networks.release(networks);
 }
 
-export function containerSpec(
-  task: Task,
-  revision: Revision,
-  network: { readonly id: string; readonly name: string },
-): ContainerSpec {
+interface Made {
+  readonly id: string;
+  readonly found: boolean;
+  readonly warnings: readonly string[];
+  readonly spec: ContainerSpec;
+}
+
+export function containerSpec(task: Task, revision: Revision, attachment: Attachment): ContainerSpec {
   const { name, namespace = 'default', uid = '', labels = {} } = task.metadata;
   const stack = labels['orc.dev/stack'];
   return {
@@ -169,12 +190,14 @@ export function containerSpec(
     },
     template: revision.spec.template,
     hostPorts: revision.spec.hostPorts ?? [],
-    networks: [network],
+    ...attachment,
   };
 }
 
 async function start(deps: StepDeps, entry: Entry, id: string): Promise<void> {
   try {
+    // Who asks is to be known before it can ask.
+    await deps.networks.update();
     await deps.starts.run(() => deps.runtime.start(id));
   } catch (error) {
     if (!(error instanceof RuntimeError) || error.kind === 'EngineUnavailable') throw error;

@@ -18,6 +18,7 @@ import {
 const verifyMs = 5_000;
 
 export interface IngressInput {
+  readonly nodeName: string;
   readonly endpoints: readonly Endpoints[];
   readonly serving: readonly (ServingTask & { readonly id: string; readonly bridge: string })[];
   /** Whether a server has said what this node publishes: then rules of an earlier run that are not wanted may go. */
@@ -90,8 +91,8 @@ export class Ingress {
   }
 
   async #converge(verify: boolean): Promise<void> {
-    const { endpoints, serving, complete, firewall } = this.#options.input();
-    const wanted = ingressPorts(endpoints, serving);
+    const { nodeName, endpoints, serving, complete, firewall } = this.#options.input();
+    const wanted = ingressPorts(endpoints, serving, nodeName);
     const idle = wanted.ports.length === 0 && this.#loaded.length === 0;
     if (idle && (this.#clean || !complete)) return this.#tell(wanted.problems);
     this.#cancel?.();

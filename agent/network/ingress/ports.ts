@@ -10,8 +10,10 @@ export interface IngressPort {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   /** Only on this address of the node; on all when absent. */
   readonly hostIP?: string;
-  /** Of ready tasks on this node, sorted. */
+  /** Of ready tasks, sorted: those on this node, and, but for a port of mode `local`, those on others. */
   readonly backends: readonly string[];
+  /** Of these, the ones on other nodes. */
+  readonly remote: readonly string[];
 }
 
 /** A published port that this node does not answer, and why. */
@@ -33,18 +35,19 @@ const wildcard = (ip: string | undefined): boolean => ip === undefined || ip ===
 
 /**
  * The node's published ports: what services publish (decided by the server) with the node's own ready tasks (known here
- * first). Of two services on one port the first by name has it; the other is a problem. Pure.
+ * first) and those of other nodes. Of two services on one port the first by name has it; the other is a problem. Pure.
  */
 export function ingressPorts(
   endpoints: readonly Endpoints[],
   serving: readonly ServingTask[],
+  nodeName = '',
 ): { ports: readonly IngressPort[]; problems: readonly PortProblem[] } {
   const ports: IngressPort[] = [];
   const problems: PortProblem[] = [];
   const sorted = [...endpoints].sort((a, b) => (fullName(a) < fullName(b) ? -1 : 1));
   for (const service of sorted)
     for (const port of service.ports ?? []) {
-      const wanted = ingressPort(service, port, serving);
+      const wanted = ingressPort(service, port, serving, nodeName);
       if (wanted === undefined) continue;
       const other = ports.find((known) => clash(known, wanted));
       if (other === undefined) ports.push(wanted);
@@ -58,12 +61,17 @@ function ingressPort(
   service: Endpoints,
   port: Port,
   serving: readonly ServingTask[],
+  nodeName: string,
 ): IngressPort | undefined {
-  if ((port.mode ?? 'ingress') !== 'ingress' || !port.published) return undefined;
+  const { mode = 'ingress' } = port;
+  if (mode === 'host' || !port.published) return undefined;
   const { namespace = 'default', name } = service.metadata;
   const own = serving.filter(
     ({ task }) => task.spec.service === name && (task.metadata.namespace ?? 'default') === namespace,
   );
+  // Of its own tasks the node knows more, and sooner.
+  const others = (service.endpoints ?? []).filter((endpoint) => endpoint.nodeName !== nodeName);
+  const remote = mode === 'local' ? [] : [...new Set(others.map(({ ip }) => ip))].sort();
   return {
     namespace,
     service: name,
@@ -71,8 +79,15 @@ function ingressPort(
     target: port.target,
     protocol: port.protocol ?? 'tcp',
     ...(wildcard(port.hostIP) ? {} : { hostIP: port.hostIP }),
-    backends: [...new Set(own.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)))].sort(),
+    backends: [...new Set([...own.flatMap(addressesOf), ...remote])].sort(),
+    remote,
   };
+}
+
+/** On the network of its default route: one that is on several has one address behind a port all the same. */
+function addressesOf({ task, addresses }: ServingTask): readonly string[] {
+  const first = task.spec.networks?.[0];
+  return addresses.filter(({ network }) => first === undefined || network === first).map(({ ip }) => ip);
 }
 
 function clash(a: IngressPort, b: IngressPort): boolean {

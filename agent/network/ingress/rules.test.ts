@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { Endpoints, Port, Task } from '../../../api-schemas/index.ts';
 import { socketsOn } from '../listeners.ts';
-import { bridgeName, engineNetworkName, networkName, subnet6 } from '../networks.ts';
 import { ingressPorts } from './ports.ts';
 import { ruleset } from './rules.ts';
 
@@ -27,8 +26,6 @@ const serving = (service: string, ...ips: string[]) => ({
   addresses: ips.map((ip) => ({ network: 'n', ip })),
 });
 
-const owner = (nodeName: string) => ({ cluster: 'c1', nodeName });
-
 describe('the ports of a node', () => {
   test('have the ready tasks of their service behind them', () => {
     const { ports, problems } = ingressPorts(
@@ -44,8 +41,33 @@ describe('the ports of a node', () => {
         target: 80,
         protocol: 'tcp',
         backends: ['10.0.0.1', '10.0.0.2', 'fd00::1'],
+        remote: [],
       },
     ]);
+  });
+
+  test('have the ready tasks of other nodes behind them, too, unless they are local', () => {
+    const tasks = ['here', 'there'].map((nodeName, i) => ({ task: `web-${i}`, nodeName, ip: `10.0.1.${i}` }));
+    const service: Endpoints = {
+      ...endpoints('web', { target: 80, published: 8080 }, { target: 80, published: 8081, mode: 'local' }),
+      endpoints: tasks,
+    };
+    const { ports } = ingressPorts([service], [serving('web', '10.0.0.1')], 'here');
+    expect(ports.map(({ backends, remote }) => ({ backends, remote }))).toEqual([
+      { backends: ['10.0.0.1', '10.0.1.1'], remote: ['10.0.1.1'] },
+      { backends: ['10.0.0.1'], remote: [] },
+    ]);
+  });
+
+  test('lead to a task that is on several networks by its first', () => {
+    const { task: one } = serving('web');
+    const task = { ...one, spec: { ...one.spec, networks: ['a', 'b'] } };
+    const addresses = ['a', 'b'].map((network, i) => ({ network, ip: `10.0.${i}.1` }));
+    const { ports } = ingressPorts(
+      [endpoints('web', { target: 80, published: 8080 })],
+      [{ task, addresses }],
+    );
+    expect(ports[0]?.backends).toEqual(['10.0.0.1']);
   });
 
   test('belong to one service; the other is told whose they are', () => {
@@ -64,7 +86,10 @@ describe('the ports of a node', () => {
 test('the rules are one transaction per table, for tasks, for no tasks, and for one address', () => {
   const { ports } = ingressPorts(
     [
-      endpoints('web', { target: 80, published: 8080 }),
+      {
+        ...endpoints('web', { target: 80, published: 8080 }),
+        endpoints: [{ task: 'w', nodeName: 'n2', ip: '10.0.0.9' }],
+      },
       endpoints('dns', { target: 53, published: 53, protocol: 'udp' }),
       endpoints('local', { target: 80, published: 9000, hostIP: '127.0.0.1' }),
     ],
@@ -72,31 +97,6 @@ test('the rules are one transaction per table, for tasks, for no tasks, and for 
   );
   const golden = readFileSync(new URL('./testdata/rules.nft', import.meta.url), 'utf8');
   expect(ruleset('orc_ingress', ports, ['ip', 'ip6'])).toBe(golden);
-});
-
-describe('the network of a task', () => {
-  test('is that of its stack, or of its namespace', () => {
-    expect(networkName(task('web', 'default', 'hello'))).toBe('orc-default-hello');
-    expect(networkName(task('web'))).toBe('orc-default');
-  });
-
-  test('is never that of another stack whose names join alike', () => {
-    const names = [task('w', 'a-b', 'c'), task('w', 'a', 'b-c'), task('w', 'a-b'), task('w', 'a', 'b')].map(
-      networkName,
-    );
-    expect(new Set(names).size).toBe(4);
-  });
-
-  test('has a bridge and a subnet that follow from its name', () => {
-    expect(bridgeName(owner('node1'), 'orc-default')).toHaveLength(14);
-    const other = { cluster: 'c2', nodeName: 'node1' };
-    expect(bridgeName(other, 'orc-default')).not.toBe(bridgeName(owner('node1'), 'orc-default'));
-    expect(engineNetworkName(other, 'x')).not.toBe(engineNetworkName(owner('node1'), 'x'));
-    expect(bridgeName(owner('node1'), 'orc-default')).not.toBe(bridgeName(owner('node2'), 'orc-default'));
-    expect(subnet6(owner('node1'), 'orc-default')).toMatch(
-      /^fd[0-9a-f]{2}:[0-9a-f]{4}:[0-9a-f]{4}:[0-9a-f]{4}::\/64$/,
-    );
-  });
 });
 
 test('a listener is found in the kernel table by its port', () => {

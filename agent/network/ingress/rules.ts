@@ -15,7 +15,8 @@ type Family = 'ip' | 'ip6';
  * connections go on. Pure.
  *
  * - `fib daddr type local` keeps traffic between containers to the same port number out.
- * - A connection from the node itself or from one of our networks is masqueraded (hairpin); one from outside is not.
+ * - A connection from the node itself or from one of our networks is masqueraded (hairpin), and one to a task on another
+ *   node, whose answer must come back this way; one from outside to a task here is not.
  * - 127.0.0.1 works by `route_localnet` on our bridges; `guard` drops what a container would send to 127.0.0.0/8 there.
  * - ::1 is left alone (the kernel routes it nowhere else): clients go on to 127.0.0.1.
  * - No ready task: refused at once.
@@ -32,6 +33,7 @@ function familyRules(family: Family, table: string, all: readonly IngressPort[])
   const ports = all.filter(({ hostIP }) => hostIP === undefined || isIPv6(hostIP) === (family === 'ip6'));
   const everywhere = ports.filter(({ hostIP }) => hostIP === undefined);
   const onAddress = ports.filter(({ hostIP }) => hostIP !== undefined);
+  const ofFamily = (ip: string): boolean => isIPv6(ip) === (family === 'ip6');
   const notLoopback = family === 'ip6' ? 'ip6 daddr != ::1 ' : '';
   const dispatch = [
     `    ${notLoopback}fib daddr type local ${family} daddr . meta l4proto . th dport vmap @addresses`,
@@ -43,6 +45,10 @@ function familyRules(family: Family, table: string, all: readonly IngressPort[])
     `delete table ${family} ${table}`,
     `table ${family} ${table} {`,
     ...ports.flatMap((port) => portChain(family, port)),
+    '  set remote {',
+    `    type ${address}`,
+    ...elements([...new Set(ports.flatMap(({ remote }) => remote))].filter(ofFamily).sort()),
+    '  }',
     '  map ports {',
     '    type inet_proto . inet_service : verdict',
     ...elements(everywhere.map((port) => `${port.protocol} . ${port.published} : goto ${chainName(port)}`)),
@@ -65,6 +71,7 @@ function familyRules(family: Family, table: string, all: readonly IngressPort[])
     '    type nat hook postrouting priority 90; policy accept;',
     `    ct mark ${markFromContainer} masquerade`,
     `    ct mark ${markFromOutside} fib saddr type local masquerade`,
+    `    ct mark ${markFromOutside} ${family} daddr @remote masquerade`,
     '  }',
     ...(family === 'ip' ? guard : []),
     '}',

@@ -41,7 +41,7 @@ function hostConfig(spec: ContainerSpec): Body {
     // The agent replaces tasks; the engine must never restart or remove one behind its back.
     RestartPolicy: { Name: 'no' },
     AutoRemove: false,
-    NetworkMode: spec.networks[0]?.id,
+    NetworkMode: t.networkMode ?? spec.networks[0]?.id,
     PortBindings: bindings(spec.hostPorts),
     ...resourceConfig(t),
     ExtraHosts: t.extraHosts,

@@ -31,7 +31,7 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
     ...(never.test(state.FinishedAt) || status === 'running' ? {} : { finishedAt: state.FinishedAt }),
     addresses: Object.entries(net.Networks ?? {}).flatMap(([network, endpoint]) =>
       [addressOf(endpoint, status), endpoint.GlobalIPv6Address]
-        .filter((ip) => ip !== undefined && ip !== '')
+        .filter((ip): ip is string => ip !== undefined && ip !== '')
         .map((ip) => ({ network, ip })),
     ),
     ports: publishedPorts(net.Ports ?? {}),

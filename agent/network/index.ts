@@ -1,0 +1,211 @@
+/**
+ * The networks of a node: engine networks and addresses of its containers, tunnels to other nodes, names, and virtual
+ * IPs. Level-triggered: `update` makes all of them follow what the servers sent and what the engine has.
+ */
+import type { AssignmentSet, Task } from '../../api-schemas/index.ts';
+import type { Clock } from '../../kit/clock.ts';
+import { messageOf } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
+import { startTimeOf } from '../../kit/process.ts';
+import { DnsServer, searchDomain } from '../dns/index.ts';
+import type { ContainerNetwork, ContainerSpec, ContainerState, Owner, Runtime } from '../runtime/types.ts';
+import type { Run } from './commands.ts';
+import { EngineNetworks, ownPart } from './engine-networks.ts';
+import { dnsInput, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
+import { networkKeys, tunnelTag } from './names.ts';
+import { Overlay } from './overlay/index.ts';
+import { VirtualIPs, type VirtualIP } from './vip/index.ts';
+
+export interface NodeNetworksOptions {
+  readonly runtime: Runtime;
+  readonly owner: Owner;
+  readonly ipv6: boolean;
+  /** Tasks of this node and their containers. */
+  readonly tasks: () => Iterable<{ readonly task: Task; readonly container: ContainerState }>;
+  /** The kernel; absent where there is none to program (simulated nodes). */
+  readonly kernel?: {
+    readonly run: Run;
+    /** This node's address for the others; undefined while it is not known. */
+    readonly address: () => string | undefined;
+  };
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How a container is attached when it is made. */
+export type Attachment = Pick<ContainerSpec, 'networks' | 'dns'>;
+
+export class NodeNetworks {
+  readonly #options: NodeNetworksOptions;
+  readonly #engine: EngineNetworks;
+  readonly #overlay: Overlay | undefined;
+  readonly #vips: VirtualIPs | undefined;
+  readonly #dns: DnsServer | undefined;
+  #set: Pick<AssignmentSet, 'networks' | 'peers' | 'endpoints'> = { networks: [], peers: [], endpoints: [] };
+  #tasks: readonly Task[] = [];
+  /** By source address: the container that has it. */
+  #ids: ReadonlyMap<string, string> = new Map();
+  #known: ReadonlySet<string> = new Set();
+  #next: Promise<void> | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: NodeNetworksOptions) {
+    this.#options = options;
+    const { runtime, owner, ipv6, kernel, clock, logger, tasks } = options;
+    this.#engine = new EngineNetworks({
+      ...{ runtime, owner, ipv6, clock, logger },
+      containers: () => [...tasks()].map(({ container }) => container),
+      onBridges: () => this.#overlay?.again() ?? Promise.resolve(),
+    });
+    if (kernel === undefined) return;
+    const { run } = kernel;
+    this.#overlay = new Overlay({
+      ...{ run, clock, tag: tunnelTag(owner), local: kernel.address },
+      logger: logger.child({ part: 'overlay' }),
+      networks: () =>
+        overlayNetworks(
+          this.#set.networks,
+          this.#set.peers,
+          (network) => this.#engine.bridgeOf(network),
+          (network) => this.#engine.isAwaited(network),
+        ),
+    });
+    const vips = new VirtualIPs({ run, clock, logger: logger.child({ part: 'vip' }) });
+    this.#vips = vips;
+    this.#dns = new DnsServer({
+      ...{ clock, logger: logger.child({ part: 'dns' }) },
+      ready: (source) => {
+        const id = this.#ids.get(source);
+        return id === undefined ? Promise.resolve() : vips.ready(id);
+      },
+    });
+  }
+
+  /** What the servers have given; resolves when the networks of the tasks are there, and everything follows. */
+  async assign(set: AssignmentSet): Promise<void> {
+    this.#set = set;
+    this.#tasks = set.tasks;
+    await this.#engine.assign(set.networks, set.tasks);
+    await this.update();
+  }
+
+  /** The engine is there again: its networks are found anew. */
+  async again(): Promise<void> {
+    this.#engine.forgetAll();
+    await this.#engine.assign(this.#set.networks, this.#tasks);
+    await this.update();
+  }
+
+  /** Resolves when names, virtual IPs and tunnels follow what is known as of this call. Never throws. */
+  update(): Promise<void> {
+    this.#next ??= this.#last.then(() => {
+      this.#next = undefined;
+      return this.#converge();
+    });
+    return (this.#last = this.#next);
+  }
+
+  async attach(task: Task, signal: AbortSignal): Promise<Attachment> {
+    const networks = await this.#engine.attach(task, signal);
+    const keys = new Set(networkKeys(task));
+    const servers = this.#set.networks
+      .filter((network) => keys.has(`${network.metadata.namespace ?? 'default'}/${network.metadata.name}`))
+      .flatMap((network) => ownPart(network)?.gateway ?? [])
+      .slice(0, 1);
+    if (this.#dns === undefined || servers.length === 0) return { networks };
+    return { networks, dns: { servers, search: [searchDomain(task.metadata.namespace ?? 'default')] } };
+  }
+
+  release(networks: readonly ContainerNetwork[]): void {
+    this.#engine.release(networks);
+  }
+
+  forget(task: Task): void {
+    this.#engine.forget(task);
+  }
+
+  forgetAll(): void {
+    this.#engine.forgetAll();
+  }
+
+  keep(tasks: readonly Task[]): void {
+    this.#engine.keep(tasks);
+  }
+
+  /** The container's addresses by name of the Network, as a task's status has them. */
+  addressesOf({ addresses }: Pick<ContainerState, 'addresses'>): ContainerState['addresses'] {
+    return addresses.map(({ network, ip }) => ({ network: this.#engine.nameOf(network) ?? network, ip }));
+  }
+
+  /** The bridge of the task's first network; undefined when it has none. */
+  bridgeOf(task: Task): string | undefined {
+    const [key] = networkKeys(task);
+    const network = this.#set.networks.find(
+      ({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}` === key,
+    );
+    return network === undefined ? undefined : this.#engine.bridgeOf(network);
+  }
+
+  /** Containers keep what they have, and go on without this process. */
+  async close(teardown = false): Promise<void> {
+    await this.#last;
+    await Promise.all([this.#dns?.close(), this.#vips?.close(), this.#overlay?.close(teardown)]);
+  }
+
+  async #converge(): Promise<void> {
+    try {
+      const attached = this.#attached();
+      this.#ids = new Map(
+        attached.flatMap(({ container, addresses }) => addresses.map(({ ip }) => [ip, container.id])),
+      );
+      this.#dns?.update(dnsInput(this.#set.networks, this.#set.endpoints, attached));
+      await this.#dns?.listen(this.#gateways());
+      // Nobody waits for the slowest of all containers; who asks for names waits for its own rules.
+      this.#virtualIPs(attached);
+      await this.#overlay?.sync();
+    } catch (error) {
+      this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');
+    }
+  }
+
+  #attached(): readonly Attached[] {
+    return [...this.#options.tasks()]
+      .filter(({ container }) => container.status !== 'exited')
+      .map(({ task, container }) => {
+        const { namespace = 'default' } = task.metadata;
+        const addresses = this.addressesOf(container).filter(({ ip }) => !ip.includes(':'));
+        return {
+          ...{ task, container },
+          addresses: addresses.map(({ network, ip }) => ({ network: `${namespace}/${network}`, ip })),
+        };
+      });
+  }
+
+  /** Where this node has a bridge, and so containers that ask. */
+  #gateways(): readonly string[] {
+    return this.#set.networks.flatMap((network) =>
+      this.#engine.bridgeOf(network) === undefined ? [] : (ownPart(network)?.gateway ?? []),
+    );
+  }
+
+  #virtualIPs(attached: readonly Attached[]): void {
+    const vips = this.#vips;
+    if (vips === undefined) return;
+    // Containers on the same networks have the same.
+    const made = new Map<string, readonly VirtualIP[]>();
+    const running = attached.filter(({ container }) => container.status === 'running');
+    const ids = new Set(running.map(({ container }) => container.id));
+    for (const id of this.#known) if (!ids.has(id)) vips.forget(id);
+    this.#known = ids;
+    for (const { task, container } of running) {
+      const { id, pid = 0 } = container;
+      const startTime = startTimeOf(pid);
+      const keys = networkKeys(task);
+      if (startTime === undefined || keys.length === 0) continue;
+      const group = keys.join();
+      const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys));
+      made.set(group, own);
+      void vips.set(id, { pid, startTime }, own);
+    }
+  }
+}

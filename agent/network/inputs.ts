@@ -1,0 +1,107 @@
+/** What the rooms of the network are told, out of what the servers sent and what the engine has. Pure. */
+import type { Endpoints, Network, NetworkPeers, Task } from '../../api-schemas/index.ts';
+import type { DnsContainer, DnsInput, DnsService } from '../dns/index.ts';
+import type { ContainerState } from '../runtime/types.ts';
+import { defaultMtu, ownPart } from './engine-networks.ts';
+import { keyOf } from './names.ts';
+import type { OverlayNetwork } from './overlay/index.ts';
+import type { VirtualIP } from './vip/index.ts';
+
+/** A task of this node that has a container, with its addresses by key of the network. */
+export interface Attached {
+  readonly task: Task;
+  readonly container: ContainerState;
+  readonly addresses: readonly { readonly network: string; readonly ip: string }[];
+}
+
+/**
+ * The tunnels of this node. `bridgeOf` says which bridge a network has here; a network that awaits one, and has none
+ * yet, is left out.
+ */
+export function overlayNetworks(
+  networks: readonly Network[],
+  peers: readonly NetworkPeers[],
+  bridgeOf: (network: Network) => string | undefined,
+  isAwaited: (network: Network) => boolean,
+): readonly OverlayNetwork[] {
+  const byNetwork = new Map<string, NetworkPeers[]>();
+  for (const peer of peers) {
+    const known = byNetwork.get(peer.network);
+    if (known === undefined) byNetwork.set(peer.network, [peer]);
+    else known.push(peer);
+  }
+  return networks.flatMap((network): OverlayNetwork[] => {
+    const { vni, subnet } = network.status ?? {};
+    const own = ownPart(network);
+    const bridge = bridgeOf(network);
+    if (vni === undefined || subnet === undefined || own === undefined) return [];
+    if (bridge === undefined && isAwaited(network)) return [];
+    const key = keyOf(network);
+    return [
+      {
+        ...{ key, vni, subnet, gateway: own.gateway, mtu: network.spec.mtu ?? defaultMtu },
+        ...(bridge === undefined ? {} : { bridge }),
+        peers: (byNetwork.get(key) ?? []).map(({ address, gateway, ips }) => ({ address, gateway, ips })),
+      },
+    ];
+  });
+}
+
+/** The names that the containers of this node may ask for. */
+export function dnsInput(
+  networks: readonly Network[],
+  endpoints: readonly Endpoints[],
+  attached: readonly Attached[],
+): DnsInput {
+  return {
+    networks: networks.map((network) => ({
+      key: keyOf(network),
+      ...(network.status?.subnet === undefined ? {} : { subnet: network.status.subnet }),
+    })),
+    containers: attached.map(({ task, addresses }): DnsContainer => {
+      const { namespace = 'default', labels = {} } = task.metadata;
+      const stack = labels['orc.dev/stack'];
+      return {
+        ...{ namespace, service: task.spec.service, addresses },
+        ...(stack === undefined ? {} : { stack }),
+        slot: String(task.spec.slot ?? task.spec.nodeName ?? ''),
+      };
+    }),
+    services: endpoints.map(dnsService),
+  };
+}
+
+function dnsService(object: Endpoints): DnsService {
+  const { namespace = 'default', name, labels = {} } = object.metadata;
+  const stack = labels['orc.dev/stack'];
+  const isShort = stack !== undefined && name.startsWith(`${stack}-`);
+  const key = (network: string): string => `${namespace}/${network}`;
+  return {
+    ...{ namespace, name, mode: object.mode ?? 'vip' },
+    ...(stack === undefined ? {} : { stack }),
+    short: isShort ? name.slice(stack.length + 1) : name,
+    networks: (object.networks ?? []).map(({ network, ...rest }) => ({ network: key(network), ...rest })),
+    endpoints: (object.endpoints ?? []).map(({ slot, nodeName, addresses = [] }) => ({
+      slot: String(slot ?? nodeName),
+      addresses: addresses.map(({ network, ip }) => ({ network: key(network), ip })),
+    })),
+  };
+}
+
+/** The virtual IPs of the services on these networks. */
+export function virtualIPs(
+  endpoints: readonly Endpoints[],
+  networks: ReadonlySet<string>,
+): readonly VirtualIP[] {
+  return endpoints.flatMap((object) => {
+    const { namespace = 'default' } = object.metadata;
+    return (object.networks ?? []).flatMap(({ network, virtualIP }): VirtualIP[] => {
+      if (virtualIP === undefined || !networks.has(`${namespace}/${network}`)) return [];
+      const ips = (object.endpoints ?? []).flatMap(({ addresses = [] }) =>
+        addresses.filter((address) => address.network === network).map(({ ip }) => ip),
+      );
+      const affinity = object.sessionAffinity === undefined ? {} : ({ affinity: 'clientIP' } as const);
+      return [{ ip: virtualIP, endpoints: ips, ...affinity }];
+    });
+  });
+}
