@@ -4,6 +4,12 @@ import { messageOf } from '../../kit/errors.ts';
 
 const defaultHandshakeMs = 10_000;
 
+const own = new WeakMap<WebSocket, string>();
+
+/** This end's address of a connection that `dial` has opened; empty when it is not known. */
+export const localAddressOf = (socket: WebSocket): string =>
+  (own.get(socket) ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+
 export interface DialOptions {
   readonly tls: TlsIdentity;
   /** Gives a dial up; a socket that is open is no longer its affair. */
@@ -30,6 +36,7 @@ export function dial(
       maxPayload: 256 << 20,
     });
     prepare?.(socket);
+    socket.once('upgrade', ({ socket: { localAddress = '' } }) => own.set(socket, localAddress));
     const onAbort = (): void => {
       reject(signal.reason as Error);
       socket.terminate();

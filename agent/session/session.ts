@@ -14,7 +14,7 @@ import { backoffMs } from '../../kit/backoff.ts';
 import { sleep, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
-import { dial } from './dial.ts';
+import { dial, localAddressOf } from './dial.ts';
 import { Link, type LinkEnd } from './link.ts';
 import { Outbox } from './outbox.ts';
 import { reach } from './reach.ts';
@@ -58,6 +58,8 @@ export interface AgentSession {
   readonly connected: boolean;
   /** `https://host:port` of all servers that are known. */
   servers(): readonly string[];
+  /** This machine's address as the last server that was reached sees it, or could; undefined before. */
+  address(): string | undefined;
   /** The latest report of a task wins. All are sent again when a new session begins. */
   report(report: TaskReport): void;
   event(event: TaskEvent): void;
@@ -102,6 +104,7 @@ class Session implements AgentSession {
   /** The one whose word counts; undefined while there is none. */
   #link: Link | undefined;
   #moving: Promise<void> | undefined;
+  #address: string | undefined;
   /** Rounds in a row after which there was no session that lasted. */
   #failures = 0;
   /** Where each stream that was asked for is to be dialled. */
@@ -122,6 +125,10 @@ class Session implements AgentSession {
 
   servers(): readonly string[] {
     return this.#servers.all;
+  }
+
+  address(): string | undefined {
+    return this.#address;
   }
 
   report(report: TaskReport): void {
@@ -225,6 +232,9 @@ class Session implements AgentSession {
         staggerMs,
       });
       if (reached === undefined) return false;
+      // Over loopback nobody else would reach it.
+      const local = localAddressOf(reached.value);
+      if (local !== '' && !/^(127\.|::1$)/.test(local)) this.#address = local;
       const link = await this.#begin(reached.endpoint, reached.value, node);
       if (link !== undefined && this.#use(link)) return true;
       left = reached.left;
@@ -299,6 +309,8 @@ class Session implements AgentSession {
     const { server, endpoint, set } = link;
     logger.info({ server, endpoint, tasks: set?.tasks.length }, 'Session with the server began');
     this.#follow();
+    // It may be reached by another address by now.
+    void link.describe();
     onConnect?.call(this.#options, server);
     return true;
   }

@@ -49,6 +49,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { endpoints, prefer, tls } = options;
   let servers = (): readonly string[] => endpoints;
   let renewed = (): void => undefined;
+  let address = (): string | undefined => undefined;
   const running = await agent.startAgent({
     owner,
     dataDir: join(options.dataDir, 'agent'),
@@ -58,6 +59,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     role: options.role,
     agentVersion: version,
     certificate: () => certificateOf(tls()),
+    address: () => address(),
     logger,
     clock,
     ingress: !isSimulated,
@@ -69,6 +71,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       const session = connectSession({ ...settings, ...more, ...handlers });
       servers = () => session.servers();
       renewed = () => session.renewed();
+      address = () => session.address();
       return session;
     },
   });

@@ -59,6 +59,7 @@ export class FakeServer {
         this.#changed();
       },
       renewed: () => undefined,
+      address: () => undefined,
       describeAgain: describe,
       openStream: (id) => Promise.resolve(this.#open(id)),
       close: () => undefined,
