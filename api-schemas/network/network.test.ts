@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { contentHash } from '../hash.ts';
 import { networksOf, templateOf } from '../template.ts';
-import type { NetworkSpec, ServiceSpec, StackSpec } from '../types.ts';
+import { kindByName } from '../kinds.ts';
+import type { Condition, Network, NetworkSpec, ServiceSpec, StackSpec } from '../types.ts';
 import { validate } from '../validate.ts';
 
 const problems = (kind: string, spec: unknown, name = 'net'): string[] =>
@@ -35,6 +36,45 @@ describe('a Network', () => {
   test('has no name that means a mode, and is not encrypted yet', () => {
     expect(ofNetwork({}, 'host')[0]).toMatch(/metadata.name: .*networkMode: host/);
     expect(problems('Network', { encrypted: true })[0]).toMatch(/spec.encrypted: .*not supported yet/);
+  });
+});
+
+describe('a Network is printed', () => {
+  const row = (network: Partial<Network>): readonly (string | number)[] => {
+    const object: Network = {
+      apiVersion: 'orc.dev/v1',
+      kind: 'Network',
+      metadata: { name: 'net' },
+      spec: {},
+      ...network,
+    };
+    const columns = kindByName('Network').columns.filter(
+      ({ priority, name }) => priority === 0 && name !== 'Age',
+    );
+    return columns.map((column) => column.cell(object, 0));
+  };
+  const condition = (type: string, status: 'True' | 'False', reason: string): Condition => ({
+    ...{ type, status, reason },
+    message: '',
+    lastTransitionTime: '2030-01-01T00:00:00Z',
+  });
+
+  test('with its range, its number, how many nodes are in it, and what is wrong', () => {
+    const status = { subnet: '10.0.0.0/20', vni: 5000, nodes: { n1: { gateway: '10.0.0.254' } } };
+    const ready = [condition('Allocated', 'True', 'Allocated'), condition('Ready', 'True', 'Ready')];
+    expect(row({ status: { ...status, conditions: ready } })).toEqual([
+      'net',
+      '10.0.0.0/20',
+      '5000',
+      '1',
+      'Ready',
+    ]);
+    const full = [condition('Allocated', 'True', 'Allocated'), condition('Ready', 'False', 'NoFreeBlock')];
+    expect(row({ status: { ...status, conditions: full } }).at(-1)).toBe('NoFreeBlock');
+    expect(row({})).toEqual(['net', '-', '-', '0', 'Unknown']);
+    expect(row({ spec: { external: 'lan' }, metadata: { name: 'net', deletionTimestamp: 'x' } })).toEqual([
+      ...['net', 'external:lan', '-', '0', 'Deleting'],
+    ]);
   });
 });
 

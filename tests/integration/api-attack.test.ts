@@ -234,6 +234,7 @@ test('all kinds are listed', async () => {
     ['Node', '/apis/orc.dev/v1/nodes'],
     ['Revision', '/apis/orc.dev/v1/revisions'],
     ['Endpoints', '/apis/orc.dev/v1/endpoints'],
+    ['Network', '/apis/orc.dev/v1/networks'],
     ['Event', '/api/v1/events'],
     ['Namespace', '/api/v1/namespaces'],
     ['Lease', '/apis/coordination.k8s.io/v1/leases'],
