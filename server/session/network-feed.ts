@@ -136,15 +136,14 @@ export class NetworkFeed {
 
   #peersOf(key: string, node: string, { set, remove }: Changes): void {
     const network = this.#members.has(key) ? this.#cache.get('Network', ...splitKey(key)) : undefined;
-    const peers = network === undefined ? undefined : peersOf(this.#cache, network, node);
+    const json = network === undefined ? undefined : peersOf(this.#cache, network, node);
     const sent = this.#peers.get(key) ?? new Map<string, string>();
-    if (peers === undefined) {
+    if (json === undefined) {
       if (sent.delete(node)) remove.peers.push(`${key}/${node}`);
       if (sent.size === 0) this.#peers.delete(key);
       return;
     }
     this.#peers.set(key, sent);
-    const json = JSON.stringify(peers);
     if (sent.get(node) === json) return;
     sent.set(node, json);
     set.peers.push(json);

@@ -102,15 +102,46 @@ export function networkFor(node: string, { status = {}, ...network }: Network): 
   };
 }
 
-/** What `node` has on a network, for the others in it; undefined when it is not in it, or cannot be reached. */
-export function peersOf(cache: Cache, network: Network, node: string): NetworkPeers | undefined {
+/**
+ * What `node` has on a network, for the others in it, as JSON; undefined when it is not in it, or cannot be reached.
+ * All others are sent the same: it is worked out once.
+ */
+export function peersOf(cache: Cache, network: Network, node: string): string | undefined {
   const member = network.status?.nodes?.[node];
   const address = cache.get('Node', '', node)?.status?.addresses?.[0];
   if (member === undefined || address === undefined) return undefined;
   const { namespace = '', name } = network.metadata;
-  const ips = ipsOn(cache.by('Task', 'node', node), namespace, name).filter((ip) => holdsAddress(member, ip));
-  return { network: `${namespace}/${name}`, node, address, gateway: member.gateway, ips };
+  const tasks = cache.by('Task', 'node', node);
+  const known = knownPeers.get(tasks) ?? new Map<string, { readonly from: string; readonly json: string }>();
+  const key = `${namespace}/${name}`;
+  const from = [address, member.gateway, member.blocks?.join(), member.closing?.join()].join(' ');
+  const before = known.get(key);
+  if (before?.from === from) return before.json;
+  const peers: NetworkPeers = {
+    network: key,
+    node,
+    address,
+    gateway: member.gateway,
+    ips: ipsOn(tasks, namespace, name).filter((ip) => holdsAddress(member, ip)),
+  };
+  const json = JSON.stringify(peers);
+  // Nodes without tasks have the same empty list.
+  if (tasks.length > 0) knownPeers.set(tasks, known.set(key, { from, json }));
+  return json;
 }
+
+/** By the tasks of a node, which are the same array until one of them changes. */
+const knownPeers = new WeakMap<
+  readonly Task[],
+  Map<string, { readonly from: string; readonly json: string }>
+>();
+
+const ipsOn = (tasks: readonly Task[], namespace: string, network: string): readonly string[] =>
+  tasks
+    .filter((task) => task.metadata.namespace === namespace && !hasEnded(task))
+    .flatMap((task) => (task.status?.addresses ?? []).filter((one) => one.network === network))
+    .map(({ ip }) => ip)
+    .sort();
 
 const endedAt = taskStates.indexOf('Complete');
 const hasEnded = ({ status }: Task): boolean => taskStates.indexOf(status?.state ?? 'New') >= endedAt;
@@ -120,21 +151,3 @@ export const reachOf = (task: Task | undefined): string =>
   task?.spec.nodeName === undefined || hasEnded(task)
     ? ''
     : JSON.stringify([task.spec.nodeName, task.spec.networks, task.status?.addresses]);
-
-/** By the tasks of a node, which are the same array until one of them changes. */
-const knownIps = new WeakMap<readonly Task[], Map<string, readonly string[]>>();
-
-function ipsOn(tasks: readonly Task[], namespace: string, network: string): readonly string[] {
-  const known = knownIps.get(tasks) ?? new Map<string, readonly string[]>();
-  knownIps.set(tasks, known);
-  const key = `${namespace}/${network}`;
-  const before = known.get(key);
-  if (before !== undefined) return before;
-  const ips = tasks
-    .filter((task) => task.metadata.namespace === namespace && !hasEnded(task))
-    .flatMap((task) => (task.status?.addresses ?? []).filter((one) => one.network === network))
-    .map(({ ip }) => ip)
-    .sort();
-  known.set(key, ips);
-  return ips;
-}
