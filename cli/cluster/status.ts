@@ -6,6 +6,7 @@ import { humanDuration } from '../output/age.ts';
 import { paletteFor } from '../output/color.ts';
 import { renderTable } from '../output/table.ts';
 import { toJson } from '../output/yaml.ts';
+import { caOfCluster, phaseText, underWay } from './ca-view.ts';
 import { lagsOf, membersOf, problemsOf, type Problem } from './problems.ts';
 import { adviceFor } from './quorum.ts';
 import { gather, type ManagerReport, type Report } from './report.ts';
@@ -66,6 +67,7 @@ export function linesOf(report: Report): readonly string[] {
         'Tokens',
         `worker: generation ${String(tokens.worker)}, manager: generation ${String(tokens.manager)}`,
       ],
+      ...rotationLine(report),
       ['Nodes', nodesLine(report)],
       ['Leaders', byHolder(leaderNames)],
     ]),
@@ -87,6 +89,14 @@ export function linesOf(report: Report): readonly string[] {
       managers.map((manager) => rowOf(manager, lags.get(manager.name), nowMs)),
     ),
   ];
+}
+
+function rotationLine({ cluster }: Report): readonly (readonly string[])[] {
+  const rotation = underWay(cluster);
+  const ca = caOfCluster(cluster);
+  if (rotation === undefined) return [];
+  const how = ca === undefined || ca.phase === 'Done' ? 'not begun' : phaseText(ca);
+  return [['New CA', `rotation ${String(rotation)}, ${how} (\`orc ca status\`)`]];
 }
 
 function rowOf(manager: ManagerReport, lag: number | undefined, nowMs: number): readonly string[] {
