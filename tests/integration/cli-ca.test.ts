@@ -1,0 +1,95 @@
+/** `orc ca` against a real API server; the test is the controller and the managers. */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Cluster, ClusterCa } from '../../api-schemas/index.ts';
+import { digestOf } from '../../kit/certificate.ts';
+import { startTestCli, type TestCli } from './cli-harness.ts';
+
+const from = 'aa'.repeat(32);
+const time = '2030-01-01T00:00:00Z';
+const ref = { kind: 'Cluster', namespace: '', name: 'orc' } as const;
+
+describe('orc ca', () => {
+  let t: TestCli;
+  let to: string;
+  beforeEach(async () => {
+    t = await startTestCli();
+    to = digestOf(t.api.pki.ca.cert);
+    await t.api.store.registry.create<Cluster>({
+      apiVersion: 'orc.dev/v1',
+      kind: 'Cluster',
+      metadata: { name: 'orc' },
+      spec: {},
+      status: { managers: { n1: { url: t.api.url, since: time, pki: { issuer: from, trust: [from] } } } },
+    });
+  });
+  afterEach(() => t.stop());
+
+  /** What the controller would say. */
+  const play = (now: Partial<ClusterCa> & Pick<ClusterCa, 'phase'>): Promise<Cluster> =>
+    t.api.store.registry.modify<Cluster>(ref, (cluster) => ({
+      ...cluster,
+      status: {
+        ...cluster.status,
+        ca: { rotation: 1, from, to, startedAt: time, since: time, waitingFor: [], skipped: [], ...now },
+      },
+    }));
+  const spec = () => t.api.store.cache.get('Cluster', '', 'orc')?.spec.ca;
+
+  test('rotate asks for a new CA, shows each phase as it comes, and ends when it is done', async () => {
+    const rotate = t.start('ca', 'rotate', '--wait-for-unreachable', '90s');
+    await rotate.seen('rotation 1 is asked for; a manager that leads begins it');
+    expect(spec()).toEqual({ rotation: 1, waitForUnreachable: '1m30s' });
+    await play({ phase: 'Create', turn: 'n1', waitingFor: ['manager n1'] });
+    await rotate.seen('rotation 1: Create, n1 has the turn: a manager makes the new CA');
+    await play({ phase: 'Issue', waitingFor: ['node w'], skipped: ['node v'] });
+    await rotate.seen('skipped: node v, out of reach; stop orc there and join it again');
+    await play({ phase: 'Done', skipped: ['node v'] });
+    const { code, out, err } = await rotate.ended;
+    expect([code, out.includes(`the CA of the cluster is sha256 ${to} now`)]).toEqual([0, true]);
+    expect(err).toMatch(/warning: node v was skipped: stop orc there and join it again/);
+  });
+
+  test('rotate follows what is under way, goes on in the cluster when interrupted, and tells when time is up', async () => {
+    await t.cli('ca', 'rotate', '--no-wait');
+    await play({ phase: 'Trust', turn: 'n1', waitingFor: ['manager n1'] });
+    const again = t.start('ca', 'rotate');
+    await again.seen('rotation 1 is under way already');
+    await again.seen('Trust, 0 of 1 managers done, n1 has the turn');
+    const stopped = await again.stop();
+    expect(stopped.code).toBe(130);
+    expect(stopped.err).toMatch(/Interrupted: the rotation goes on in the cluster/);
+    const late = await t.cli('ca', 'rotate', '--timeout', '1ms');
+    expect([late.code, late.err]).toEqual([
+      3,
+      expect.stringMatching(/not done within the timeout; it goes on/),
+    ]);
+    expect(spec()?.rotation).toBe(1);
+  });
+
+  test('rotate fails when the context was left behind', async () => {
+    await t.cli('ca', 'rotate', '--no-wait');
+    await play({ phase: 'Done', to: 'cc'.repeat(32) });
+    await play({ phase: 'Trust', rotation: 1, to: 'cc'.repeat(32) });
+    const rotate = t.start('ca', 'rotate');
+    await rotate.seen('Trust');
+    await play({ phase: 'Done', to: 'cc'.repeat(32) });
+    const { code, err } = await rotate.ended;
+    expect([code, err]).toEqual([1, expect.stringMatching(/context "test" does not have the new CA/)]);
+  });
+
+  test('status says who has which CA, and ends with 1 when somebody has to join again', async () => {
+    const before = await t.cli('ca', 'status');
+    expect([before.code, before.out]).toEqual([0, expect.stringMatching(/Rotation +none yet/)]);
+    await play({ phase: 'Done', finishedAt: time, skipped: ['manager n2', 'node n2'] });
+    const { code, out } = await t.cli('ca', 'status');
+    expect([code, out.match(/problem:/g)]).toEqual([1, ['problem:']]);
+    expect(out).toMatch(/hint: `orc node rm n2`/);
+    const json = JSON.parse((await t.cli('ca', 'status', '-o', 'json')).out) as Record<string, unknown>;
+    expect(json).toMatchObject({
+      isUnderWay: false,
+      rotation: { rotation: 1, phase: 'Done' },
+      managers: [{ name: 'n1', issuer: from }],
+      problems: [{ remedy: expect.stringContaining('orc node rm n2') as string }],
+    });
+  });
+});
