@@ -165,7 +165,7 @@ function certificateProblems({ managers, nowMs }: Report): readonly Problem[] {
       : [
           {
             message: `the CA of the cluster ends on ${first.notAfter.slice(0, 10)}`,
-            remedy: 'no certificate outlives it: plan for a new cluster before then',
+            remedy: 'no certificate outlives it: `orc ca rotate` replaces it while the cluster runs',
           },
         ];
   const own = managers.flatMap(({ name, status }) =>

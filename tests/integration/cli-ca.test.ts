@@ -68,8 +68,7 @@ describe('orc ca', () => {
 
   test('rotate fails when the context was left behind', async () => {
     await t.cli('ca', 'rotate', '--no-wait');
-    await play({ phase: 'Done', to: 'cc'.repeat(32) });
-    await play({ phase: 'Trust', rotation: 1, to: 'cc'.repeat(32) });
+    await play({ phase: 'Trust', to: 'cc'.repeat(32) });
     const rotate = t.start('ca', 'rotate');
     await rotate.seen('Trust');
     await play({ phase: 'Done', to: 'cc'.repeat(32) });
@@ -89,7 +88,7 @@ describe('orc ca', () => {
       isUnderWay: false,
       rotation: { rotation: 1, phase: 'Done' },
       managers: [{ name: 'n1', issuer: from }],
-      problems: [{ remedy: expect.stringContaining('orc node rm n2') as string }],
+      problems: [{ message: 'manager n2 was skipped' }],
     });
   });
 });
