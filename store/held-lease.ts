@@ -20,6 +20,11 @@ export interface HeldLease {
   readonly held: boolean;
   /** Resolves when it is held for the first time. */
   ready(): Promise<void>;
+  /**
+   * Has it outlive its holder by another time from now on, as long as ever when absent: for when etcd is about to be
+   * away, and nobody is to think that the process is. Resolves when it is held so, or given up.
+   */
+  lasting(ttlSeconds?: number): Promise<void>;
   /** Removes the Lease object, and holds it no more. */
   close(): Promise<void>;
 }
@@ -31,15 +36,30 @@ export interface HeldLease {
 export function holdLease(parts: ElectionParts, name: string, options: HoldLeaseOptions): HeldLease {
   const closed = new AbortController();
   let lease: EtcdLease | undefined;
+  let ttlSeconds = options.ttlSeconds;
+  let change = new AbortController();
+  const onHeld: (() => void)[] = [];
   let isReady = (): void => undefined;
   const ready = new Promise<void>((resolve) => (isReady = resolve));
   const run = async (): Promise<void> => {
     for (let failures = 0; !closed.signal.aborted;) {
       try {
-        lease = await hold(parts, name, options);
+        change = new AbortController();
+        const before = lease;
+        const ttl = ttlSeconds;
+        lease = await hold(parts, name, { ...options, ...(ttl === undefined ? {} : { ttlSeconds: ttl }) });
+        // The object hangs on the new one by now.
+        void before?.revoke();
         failures = 0;
         isReady();
-        await Promise.race([aborted(closed.signal), aborted(lease.lost), missing(parts, name, lease.lost)]);
+        if (ttl === ttlSeconds) for (const tell of onHeld.splice(0)) tell();
+        await Promise.race([
+          aborted(closed.signal),
+          aborted(change.signal),
+          aborted(lease.lost),
+          missing(parts, name, AbortSignal.any([lease.lost, change.signal])),
+        ]);
+        if (change.signal.aborted && !closed.signal.aborted && !lease.lost.aborted) continue;
       } catch (error) {
         failures++;
         parts.logger.warn({ lease: name, error: messageOf(error) }, 'a lease is not held yet');
@@ -56,6 +76,13 @@ export function holdLease(parts: ElectionParts, name: string, options: HoldLease
       return lease !== undefined && !lease.lost.aborted;
     },
     ready: () => ready,
+    async lasting(seconds = options.ttlSeconds) {
+      if (seconds === ttlSeconds) return;
+      ttlSeconds = seconds;
+      const held = new Promise<void>((resolve) => onHeld.push(resolve));
+      change.abort();
+      await Promise.race([held, aborted(closed.signal)]);
+    },
     close: async () => {
       closed.abort(new Error('The lease is given up'));
       await running;

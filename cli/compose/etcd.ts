@@ -44,8 +44,8 @@ export interface OpenedStore {
   readonly isAnew: boolean;
   /** Notes that the member has begun: without its data nobody must begin another cluster by accident. */
   settle(): Promise<void>;
-  /** Has our etcd, and our connection with it, go by other certificates. Resolves when it answers. */
-  useTls(pki: Pki): Promise<void>;
+  /** Has our etcd, which restarts for it, and our connection with it go by other certificates. Resolves when it answers. */
+  useTls(pki: Pki, beforeRestart: () => Promise<void>): Promise<void>;
   /** Why etcd does not answer, where that is known. */
   readonly trouble: () => string | undefined;
 }
@@ -94,10 +94,13 @@ export async function openEtcd(
   }
   const isAnew = member?.file.etcd === 'forced' || member?.file.etcd === 'restored';
   const settle = async (): Promise<void> => member?.save({ ...withoutInitial(member.file), etcd: 'member' });
-  const useTls = async (next: Pki): Promise<void> => {
+  const useTls = async (next: Pki, beforeRestart: () => Promise<void>): Promise<void> => {
     opened.connection.renewTls(etcdClientTls(next));
     // It reads its own certificate for each connection, and whom to trust at its start.
-    await etcd.useTls(etcdTlsOf(next, clientName), () => store.moveLeader(opened.connection));
+    await etcd.useTls(etcdTlsOf(next, clientName), async () => {
+      await beforeRestart();
+      await store.moveLeader(opened.connection);
+    });
   };
   return { opened, isAnew, settle, useTls, trouble: () => etcd.trouble() };
 }

@@ -152,7 +152,8 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
         certificates = trustStateOf(renewed.server.cert, renewed.trust);
         server.renewTls(serverTls(renewed));
         for (const listener of listeners) listener(renewed);
-        await useTls(renewed);
+        // Agents stay with this server while its etcd restarts: they would only come back.
+        await useTls(renewed, () => lease.lasting(restartTtlSeconds)).finally(() => void lease.lasting());
       },
       clock,
       logger: logger.child({ part: 'pki' }),
@@ -195,6 +196,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
 }
 
 const serverTls = ({ trust, server }: Pki) => ({ ca: trust, cert: server.cert, key: server.key });
+
+/** How long others believe in this manager while its etcd restarts. */
+const restartTtlSeconds = 30;
 
 /** How long a manager that is gone holds on to what it leads, and its agents to it. etcd's least is 2. */
 const memberTtlSeconds = 3;

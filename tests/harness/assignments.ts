@@ -55,7 +55,7 @@ export class FakeServer {
         this.#changed();
       },
       renewed: () => undefined,
-    describeAgain: describe,
+      describeAgain: describe,
       openStream: (id) => Promise.resolve(this.#open(id)),
       close: () => undefined,
     };
