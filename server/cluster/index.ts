@@ -76,7 +76,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       return renew(options, name, prove(proofOf(await body()), name));
     },
     'POST renew-admin': async ({ body, identity }) =>
-      renewAdmin(options, identity.name, prove(proofOf(await body()), identity.name)),
+      renewAdmin(options, identity, prove(proofOf(await body()), identity.name)),
     'GET next-ca': ({ query }) => Promise.resolve().then(() => nextCa(options, query.get('digest') ?? '')),
     'GET token': ({ query }) => {
       const role = query.get('role') ?? 'worker';

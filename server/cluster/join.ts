@@ -7,6 +7,7 @@ import { digestOfKey, issueCertificate, type CertificateRequest } from '../pki/i
 import { adminGroup } from '../auth/identity.ts';
 import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
 import { whyNoManager } from './rotation.ts';
+import type { Identity } from '../types.ts';
 import { checkToken } from './token.ts';
 import type { ClusterOptions } from './types.ts';
 
@@ -77,9 +78,24 @@ export async function renew(options: ClusterOptions, name: string, key: KeyObjec
   return { ca: authoritiesOf(options), certificate: nodeCertificate(options, name, key) };
 }
 
-/** A certificate for an admin who has one, for the same name and key: of the CA that issues now. */
-export function renewAdmin(options: ClusterOptions, name: string, key: KeyObject): RenewAnswer {
-  options.logger.info({ user: name }, 'an admin renewed a certificate');
+/**
+ * A certificate for an admin who has one, for the same name and key: of the CA that issues now. Throws 403 for any
+ * other key, and for who does not come with the certificate itself: a certificate that was lent, or a connection that
+ * was, must not become one of its own.
+ */
+export function renewAdmin(
+  options: ClusterOptions,
+  { name, keyDigest }: Identity,
+  key: KeyObject,
+): RenewAnswer {
+  if (keyDigest !== digestOfKey(key)) {
+    options.logger.warn({ user: name }, 'an admin asked for a certificate for another key');
+    throw new ApiError(
+      403,
+      'publicKey: expected the key of the certificate that you come with: a renewal is for that key alone',
+    );
+  }
+  options.logger.info({ user: name, key: keyDigest }, 'an admin renewed a certificate');
   const request = { commonName: name, organization: adminGroup, usage: 'client', days: adminDays } as const;
   return { ca: authoritiesOf(options), certificate: certificateFor(options, request, key) };
 }
