@@ -9,8 +9,8 @@ import {
 import type { Client } from '../../client/index.ts';
 import type { Context } from '../command.ts';
 import { canAsk, confirm } from '../confirm.ts';
-import { CliError } from '../errors.ts';
-import { note, say } from '../io.ts';
+import { CliError, usageError } from '../errors.ts';
+import { note, say, type Io } from '../io.ts';
 import { short, underWay, waitOf } from './ca-view.ts';
 
 export interface StartOptions {
@@ -19,7 +19,10 @@ export interface StartOptions {
   readonly wait: string | undefined;
 }
 
-/** The number of the rotation to follow: one that is under way already, or the one that was asked for; else undefined. */
+/**
+ * The number of the rotation to follow: one that is under way already, or the one that was asked for; else undefined.
+ * Says what it will do before it asks for one, and asks for none without consent: `--yes`, or a `y` in a terminal.
+ */
 export async function startRotation(
   context: Context,
   client: Client,
@@ -40,19 +43,26 @@ export async function startRotation(
   const alive = new Set(leases.items.map(({ metadata }) => serverOfLease(metadata.name)));
   const isAlive = (name: string): boolean => alive.has(name);
   const waited = wait ?? waitOf(cluster);
-  const lines = planLines(cluster, nodes.items, isAlive, waited);
-  if (!yes && canAsk(io)) {
-    for (const line of lines) say(io, line);
-    if (!(await confirm(io, 'Replace the CA?', signal))) {
-      note(io, 'nothing was changed');
-      return undefined;
-    }
+  for (const line of planLines(cluster, nodes.items, isAlive, waited)) say(io, line);
+  if (!yes && !(await consent(io, signal))) {
+    note(io, 'nothing was changed');
+    return undefined;
   }
   const rotation = Math.max(cluster.spec.ca?.rotation ?? 0, cluster.status?.ca?.rotation ?? 0) + 1;
   // Two who ask at once mean the same one.
   await change(client, { rotation, ...(wait === undefined ? {} : { waitForUnreachable: wait }) }, signal);
   say(io, `rotation ${String(rotation)} is asked for`);
   return rotation;
+}
+
+/** A rotation cannot be called back, so that silence is no consent to it. Throws where there is nobody to ask. */
+function consent(io: Io, signal: AbortSignal): Promise<boolean> {
+  if (!canAsk(io))
+    throw usageError(
+      'the CA is replaced only when somebody agrees, and nobody can be asked outside a terminal',
+      'read the plan above, then run this again with --yes',
+    );
+  return confirm(io, 'Replace the CA?', signal);
 }
 
 const change = (client: Client, ca: Cluster['spec']['ca'], signal: AbortSignal): Promise<Cluster> =>

@@ -29,7 +29,12 @@ export const command = defineCommand({
         demandOption: true,
         describe: 'What to do',
       })
-      .option('yes', { alias: 'y', type: 'boolean', default: false, describe: 'rotate: do not ask' })
+      .option('yes', {
+        alias: 'y',
+        type: 'boolean',
+        default: false,
+        describe: 'rotate: do not ask; needed outside a terminal',
+      })
       .option('wait', {
         type: 'boolean',
         default: true,

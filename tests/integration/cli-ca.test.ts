@@ -36,7 +36,7 @@ describe('orc ca', () => {
   const spec = () => t.api.store.cache.get('Cluster', '', 'orc')?.spec.ca;
 
   test('rotate asks for a new CA, shows each phase as it comes, and ends when it is done', async () => {
-    const rotate = t.start('ca', 'rotate', '--wait-for-unreachable', '90s');
+    const rotate = t.start('ca', 'rotate', '--yes', '--wait-for-unreachable', '90s');
     await rotate.seen('rotation 1 is asked for; a manager that leads begins it');
     expect(spec()).toEqual({ rotation: 1, waitForUnreachable: '1m30s' });
     await play({ phase: 'Create', turn: 'n1', waitingFor: ['manager n1'] });
@@ -49,8 +49,18 @@ describe('orc ca', () => {
     expect(err).toMatch(/warning: node v was skipped: stop orc there and join it again/);
   });
 
+  test('rotate begins nothing outside a terminal without --yes, and says what it would do', async () => {
+    const { code, out, err } = await t.cli('ca', 'rotate');
+    expect([code, err]).toEqual([2, expect.stringMatching(/only when somebody agrees[^]*hint: .*--yes/)]);
+    expect(out).toMatch(/The CA .* is replaced by a new one[^]*1 managers, one at a time/);
+    expect(spec()).toBeUndefined();
+    const agreed = await t.cli('ca', 'rotate', '--yes', '--no-wait');
+    expect([agreed.code, agreed.out]).toEqual([0, expect.stringContaining('1 managers, one at a time')]);
+    expect(spec()?.rotation).toBe(1);
+  });
+
   test('rotate follows what is under way, goes on in the cluster when interrupted, and tells when time is up', async () => {
-    await t.cli('ca', 'rotate', '--no-wait');
+    await t.cli('ca', 'rotate', '--yes', '--no-wait');
     await play({ phase: 'Trust', turn: 'n1', waitingFor: ['manager n1'] });
     const again = t.start('ca', 'rotate');
     await again.seen('rotation 1 is under way already');
@@ -67,7 +77,7 @@ describe('orc ca', () => {
   });
 
   test('rotate fails when the context was left behind', async () => {
-    await t.cli('ca', 'rotate', '--no-wait');
+    await t.cli('ca', 'rotate', '--yes', '--no-wait');
     await play({ phase: 'Trust', to: 'cc'.repeat(32) });
     const rotate = t.start('ca', 'rotate');
     await rotate.seen('Trust');
