@@ -45,7 +45,7 @@ export interface OpenedStore {
   /** Notes that the member has begun: without its data nobody must begin another cluster by accident. */
   settle(): Promise<void>;
   /** Has our etcd, which restarts for it, and our connection with it go by other certificates. Resolves when it answers. */
-  useTls(pki: Pki, beforeRestart: () => Promise<void>): Promise<void>;
+  useTls(pki: Pki, signal: AbortSignal, beforeRestart: () => Promise<void>): Promise<void>;
   /** Why etcd does not answer, where that is known. */
   readonly trouble: () => string | undefined;
 }
@@ -94,10 +94,10 @@ export async function openEtcd(
   }
   const isAnew = member?.file.etcd === 'forced' || member?.file.etcd === 'restored';
   const settle = async (): Promise<void> => member?.save({ ...withoutInitial(member.file), etcd: 'member' });
-  const useTls = async (next: Pki, beforeRestart: () => Promise<void>): Promise<void> => {
+  const useTls: OpenedStore['useTls'] = async (next, stop, beforeRestart) => {
     opened.connection.renewTls(etcdClientTls(next));
     // It reads its own certificate for each connection, and whom to trust at its start.
-    await etcd.useTls(etcdTlsOf(next, clientName), async () => {
+    await etcd.useTls(etcdTlsOf(next, clientName), stop, async () => {
       await beforeRestart();
       await store.moveLeader(opened.connection);
     });

@@ -145,6 +145,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     await cluster.announce(createPublicKey(pki.node.key), own, isAnew);
     await settle();
     const listeners: ((pki: Pki) => void)[] = [];
+    const stopping = new AbortController();
     const keeper = keepPki(pki, {
       ensure,
       onRenewed: async (renewed) => {
@@ -153,7 +154,10 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
         server.renewTls(serverTls(renewed));
         for (const listener of listeners) listener(renewed);
         // Agents stay with this server while its etcd restarts: they would only come back.
-        await useTls(renewed, () => lease.lasting(restartTtlSeconds)).finally(() => void lease.lasting());
+        const { signal } = stopping;
+        await useTls(renewed, signal, () => lease.lasting(restartTtlSeconds, signal)).finally(
+          () => void lease.lasting(undefined, signal),
+        );
       },
       clock,
       logger: logger.child({ part: 'pki' }),
@@ -164,7 +168,11 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       pki: () => current,
       reload: () => keeper.renewNow(),
     });
-    closers.push(() => rotation.close().finally(() => keeper.close()));
+    closers.push(() => {
+      // What waits for an etcd that does not come back is let go: that is ended only after this.
+      stopping.abort(new Error('the manager stops'));
+      return rotation.close().finally(() => keeper.close());
+    });
     return {
       url,
       get pki() {
