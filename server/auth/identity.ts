@@ -21,6 +21,9 @@ export function identityOf(socket: TLSSocket): Identity | undefined {
   return known.get(socket);
 }
 
+/** From now on whoever asks on this connection is nobody: the CA of its certificate is not trusted any more. */
+export const forgetIdentity = (socket: TLSSocket): void => void known.set(socket, undefined);
+
 function read(socket: TLSSocket): Identity | undefined {
   if (!socket.authorized) return undefined;
   const { subject } = socket.getPeerCertificate() as { subject?: { CN?: unknown; O?: unknown } };

@@ -1,17 +1,44 @@
 /** What the API does for the replacement of the CA, and what it refuses. */
 import { createPrivateKey, createPublicKey, sign, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request, type RequestOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { proofText } from '../../api-schemas/join.ts';
 import { Client, renewAdminCertificate, type TlsIdentity } from '../../client/index.ts';
+import { systemClock } from '../../kit/clock.ts';
 import { headersFor } from '../../server/auth/identity.ts';
-import { digestOfKey, generateKey } from '../../server/pki/index.ts';
+import {
+  caSteps,
+  digestOfKey,
+  ensurePki,
+  generateKey,
+  issueCertificate,
+  type Pki,
+} from '../../server/pki/index.ts';
 import { SessionCluster, type ClusterServer } from '../harness/session-cluster.ts';
-import { unique } from '../harness/session.ts';
+import { unique, until } from '../harness/session.ts';
 
 let cluster: SessionCluster;
 let server: ClusterServer;
+/** What the server has in the phases: the next CA beside the old one, certificates of it, and it alone. */
+let both: Pki;
+let issued: Pki;
+let alone: Pki;
 beforeAll(async () => {
   cluster = await SessionCluster.open();
+  const steps = caSteps(cluster.dir, systemClock);
+  const pki = (): Promise<Pki> => ensurePki(cluster.dir, { nodeName: 'own' });
+  await steps.create();
+  const { next } = await pki();
+  if (next === undefined) throw new Error('there is no next CA');
+  await steps.trust(next);
+  both = await pki();
+  await steps.issue();
+  issued = await pki();
+  await steps.drop();
+  alone = await pki();
   server = await cluster.startServer(unique('s'));
 }, 30_000);
 afterAll(() => cluster.close());
@@ -60,5 +87,78 @@ describe('the certificate of an admin', () => {
       code: 403,
       message: expect.stringContaining('that key alone'),
     });
+  });
+});
+
+describe('a connection', () => {
+  /** Who has a certificate of that CA, and understands servers of both. */
+  const tlsOf = async (ca: Pki['ca'], commonName: string, organization: string) => {
+    const key = await generateKey();
+    const request = { commonName, organization, usage: 'client', days: 1 } as const;
+    return { ca: both.trust, key, cert: issueCertificate(ca, request, key, systemClock) };
+  };
+  const open = async (path: string, options: RequestOptions): Promise<IncomingMessage> => {
+    const sent = request(`${server.url}${path}`, options);
+    sent.end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    return answer;
+  };
+  /** On the one connection that `agent` keeps. */
+  const ask = async (agent: Agent): Promise<{ code: number; socket: Socket }> => {
+    const answer = await open('/api/v1/namespaces', { agent });
+    const { socket } = answer;
+    answer.resume();
+    await once(answer, 'end');
+    return { code: answer.statusCode ?? 0, socket };
+  };
+  const watch = async (tls: TlsIdentity) => {
+    const answer = await open('/apis/orc.dev/v1/nodes?watch=true', { agent: false, ...tls });
+    let text = '';
+    let isOver = false;
+    answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    answer.on('error', () => undefined);
+    answer.on('close', () => (isOver = true));
+    return { shows: (name: string) => text.includes(`"${name}"`), isOver: () => isOver };
+  };
+  const kept = (tls: TlsIdentity): Agent => new Agent({ keepAlive: true, maxSockets: 1, ...tls });
+
+  test('with a certificate of a CA that is not trusted any more ends, whatever goes on on it; others stay', async () => {
+    server = await cluster.startServer(unique('s'));
+    server.useTls(both);
+    server.useTls(issued);
+    const admins = await Promise.all([both.ca, issued.ca].map((ca) => tlsOf(ca, 'admin', 'system:masters')));
+    const [old, renewed] = admins.map(kept);
+    const anyone = kept({ ca: both.trust });
+    if (old === undefined || renewed === undefined) throw new Error('two are needed');
+    const before = { old: await ask(old), renewed: await ask(renewed), anyone: await ask(anyone) };
+    expect(Object.values(before).map(({ code }) => code)).toEqual([200, 200, 401]);
+    const [oldWatch, newWatch] = await Promise.all(admins.map(watch));
+    const [left, stays] = [unique('n'), unique('n')];
+    const [leftTls, staysTls] = await Promise.all([
+      tlsOf(both.ca, `system:node:${left}`, 'system:nodes'),
+      tlsOf(issued.ca, `system:node:${stays}`, 'system:nodes'),
+    ]);
+    const leaving = await cluster.connect(left, [server.url], { tls: () => leftTls });
+    const staying = await cluster.connect(stays, [server.url], { tls: () => staysTls });
+    await until('both are connected', () => server.gateway.connected().length === 2);
+    await until('both are seen', () => oldWatch?.shows(stays) === true && newWatch?.shows(stays) === true);
+
+    server.useTls(alone);
+    await until('the kept connection is over', () => before.old.socket.destroyed);
+    await until('the watch is over', () => oldWatch?.isOver());
+    await until('the session is over', () => server.gateway.connected().join() === stays);
+    expect(leaving.disconnects).toHaveLength(1);
+    // The agent has a TLS ticket of that connection, which opens nothing either.
+    expect((await ask(old)).code).toBe(401);
+
+    expect(await ask(renewed)).toEqual({ code: 200, socket: before.renewed.socket });
+    expect(await ask(anyone)).toEqual({ code: 401, socket: before.anyone.socket });
+    const later = unique('n');
+    const laterTls = await tlsOf(issued.ca, `system:node:${later}`, 'system:nodes');
+    await cluster.connect(later, [server.url], { tls: () => laterTls });
+    await until('the watch goes on', () => newWatch?.shows(later));
+    expect(newWatch?.isOver()).toBe(false);
+    expect(staying.disconnects).toEqual([]);
+    for (const agent of [old, renewed, anyone]) agent.destroy();
   });
 });
