@@ -45,7 +45,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { caSteps, endOf, ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
   const { startServer, createRecorder, createTracker } = await import('../../server/index.ts');
   const { createGateway } = await import('../../server/session/index.ts');
-  const { createCluster } = await import('../../server/cluster/index.ts');
+  const { createCluster, forgetWhoWasReady } = await import('../../server/cluster/index.ts');
   const { startControllers } = await import('../../controllers/index.ts');
   const store = await import('../../store/index.ts');
   const closers: Closers = [];
@@ -77,6 +77,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     await lease.ready();
     const { registry } = opened;
     const clock = systemClock;
+    if (isAnew) await forgetWhoWasReady(registry, clock);
     let current = pki;
     let certificates = trustStateOf(pki.server.cert, pki.trust);
     const since = timestamp(clock);
