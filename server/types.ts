@@ -45,6 +45,8 @@ export interface ClusterDoor {
     readonly path: string;
     readonly query: URLSearchParams;
     readonly identity: Identity;
+    /** The address that it comes from. */
+    readonly from?: string;
     body(): Promise<unknown>;
   }): Promise<Reply>;
   /** `https://host:port` of all managers. */

@@ -7,7 +7,7 @@ import type { Identity } from '../types.ts';
 
 export const adminGroup = 'system:masters';
 export const nodesGroup = 'system:nodes';
-/** Servers of the cluster; they may ask in the name of others, and nothing in their own. */
+/** Servers of the cluster; they may ask in the name of others, and in their own for the CA that is to issue next. */
 export const serversGroup = 'system:servers';
 
 const userHeader = 'x-orc-user';

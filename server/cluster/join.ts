@@ -7,9 +7,8 @@ import { digestOfKey, issueCertificate, type CertificateRequest } from '../pki/i
 import { adminGroup } from '../auth/identity.ts';
 import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
 import { whyNoManager } from './rotation.ts';
-import type { Identity } from '../types.ts';
 import { checkToken } from './token.ts';
-import type { ClusterOptions } from './types.ts';
+import type { ClusterCall, ClusterOptions } from './types.ts';
 
 /** Nodes renew past two thirds of it. */
 const defaultNodeDays = 90;
@@ -85,17 +84,17 @@ export async function renew(options: ClusterOptions, name: string, key: KeyObjec
  */
 export function renewAdmin(
   options: ClusterOptions,
-  { name, keyDigest }: Identity,
+  { identity: { name, keyDigest }, from }: Pick<ClusterCall, 'identity' | 'from'>,
   key: KeyObject,
 ): RenewAnswer {
   if (keyDigest !== digestOfKey(key)) {
-    options.logger.warn({ user: name }, 'an admin asked for a certificate for another key');
+    options.logger.warn({ user: name, from }, 'an admin asked for a certificate for another key');
     throw new ApiError(
       403,
       'publicKey: expected the key of the certificate that you come with: a renewal is for that key alone',
     );
   }
-  options.logger.info({ user: name, key: keyDigest }, 'an admin renewed a certificate');
+  options.logger.info({ user: name, key: keyDigest, from }, 'an admin renewed a certificate');
   const request = { commonName: name, organization: adminGroup, usage: 'client', days: adminDays } as const;
   return { ca: authoritiesOf(options), certificate: certificateFor(options, request, key) };
 }

@@ -5,8 +5,11 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { clusterName, type Cluster, type ClusterCa } from '../../api-schemas/index.ts';
+import type { NextCaAnswer } from '../../api-schemas/cluster-api.ts';
 import { proofText } from '../../api-schemas/join.ts';
 import { Client, renewAdminCertificate, type TlsIdentity } from '../../client/index.ts';
+import { digestOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { headersFor } from '../../server/auth/identity.ts';
 import {
@@ -90,6 +93,45 @@ describe('the certificate of an admin', () => {
   });
 });
 
+describe('the key of the CA that is to issue next', () => {
+  /** What the Cluster object says of the rotation. */
+  const atPhase = (phase: ClusterCa['phase'], to?: string): Promise<unknown> => {
+    const at = new Date(0).toISOString();
+    const ca: ClusterCa = {
+      ...{ rotation: 1, phase, from: digestOf(both.ca.cert), startedAt: at, since: at },
+      ...{ waitingFor: [], skipped: [] },
+      ...(to === undefined ? {} : { to }),
+    };
+    return cluster.registry.registry.modify<Cluster>(
+      { kind: 'Cluster', namespace: '', name: clusterName },
+      (current) => ({ ...current, status: { ...current.status, ca } }),
+    );
+  };
+  const ask = (tls: TlsIdentity, digest: string): Promise<NextCaAnswer> =>
+    withClient(tls, async (client) =>
+      JSON.parse(await client.raw('GET', `/cluster/v1/next-ca?digest=${digest}`)),
+    );
+  afterAll(() => atPhase('Done'));
+
+  test('is given to other managers alone, and only while they need it', async () => {
+    server.useTls(both);
+    const manager = identity('server');
+    const next = digestOf(both.next?.cert ?? '');
+    await expect(ask(manager, next)).rejects.toMatchObject({ code: 404 });
+    await atPhase('Create');
+    await expect(ask(manager, next)).rejects.toMatchObject({ code: 404 });
+    for (const phase of ['Trust', 'Issue', 'Drop'] as const) {
+      await atPhase(phase, next);
+      expect(await ask(manager, next)).toEqual({ ca: both.next?.cert, caKey: both.next?.key });
+      await expect(ask(manager, digestOf(both.ca.cert))).rejects.toMatchObject({ code: 404 });
+      for (const other of [identity('admin'), await cluster.identityOf(unique('n'))])
+        await expect(ask(other, next)).rejects.toMatchObject({ code: 403 });
+    }
+    await atPhase('Done', next);
+    await expect(ask(manager, next)).rejects.toMatchObject({ code: 404 });
+  });
+});
+
 describe('a connection', () => {
   /** Who has a certificate of that CA, and understands servers of both. */
   const tlsOf = async (ca: Pki['ca'], commonName: string, organization: string) => {
@@ -147,7 +189,7 @@ describe('a connection', () => {
     await until('the kept connection is over', () => before.old.socket.destroyed);
     await until('the watch is over', () => oldWatch?.isOver());
     await until('the session is over', () => server.gateway.connected().join() === stays);
-    expect(leaving.disconnects).toHaveLength(1);
+    await until('its agent knows', () => leaving.disconnects.length === 1);
     // The agent has a TLS ticket of that connection, which opens nothing either.
     expect((await ask(old)).code).toBe(401);
 
