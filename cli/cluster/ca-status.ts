@@ -73,7 +73,7 @@ export function caLines(report: Report): readonly string[] {
         : [
             ['From', `sha256 ${ca.from}`],
             ...(ca.to === undefined ? [] : [['To', `sha256 ${ca.to}`]]),
-            ['Waiting for', ca.waitingFor.join(', ') || 'nobody'],
+            ['Waiting for', ca.waitingFor.join('; ') || 'nobody'],
           ]),
     ]),
     '',

@@ -53,7 +53,8 @@ export function progressLines(cluster: Cluster | undefined, nodes: readonly Node
   const done = isAtNodes ? count(nodes.length, 'node') : count(managers.length, 'manager');
   const how = phase === 'Create' ? phaseText(ca) : `${phase}, ${done}${turnText(ca)}: ${aims[phase]}`;
   const awaited = waitingFor.filter((id) => id !== `manager ${ca.turn ?? ''}`);
-  const named = isAtNodes ? awaited : [];
+  // Where there is more to say than a name, it is what a person has to know.
+  const named = isAtNodes ? awaited : awaited.filter((id) => id.includes(': '));
   return [
     `rotation ${String(ca.rotation)}: ${how}`,
     ...(named.length > mostNames

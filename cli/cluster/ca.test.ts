@@ -99,6 +99,11 @@ describe('a rotation', () => {
       '  Trust: waiting for node w3',
       '  skipped: manager n3, out of reach; `orc node rm n3`, and `orc leave --force` and `orc join` there',
     ]);
+    const why = 'manager n1: no other can give the new CA, start orc there';
+    expect(progressLines(cluster(managers, ca({ waitingFor: [why, 'manager n3'] })), [])).toEqual([
+      'rotation 1: Trust, 1 of 3 managers done: all come to trust both CAs',
+      `  Trust: waiting for ${why}`,
+    ]);
     const many = Array.from({ length: 9 }, (_, i) => `node w${String(i)}`);
     expect(progressLines(cluster(managers, ca({ waitingFor: many })), nodes)).toHaveLength(1);
     expect(progressLines(cluster(managers, ca({ phase: 'Done' })), nodes)).toEqual(['rotation 1 is done']);

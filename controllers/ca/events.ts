@@ -36,7 +36,7 @@ export const skippedEvent = (id: string, waited: string): NewEvent => ({
 export const startedOver = ({ rotation, to }: ClusterCa): NewEvent => ({
   type: 'Warning',
   reason: 'CaStartedOver',
-  message: `rotation ${String(rotation)}: no manager is left that has the key of ${short(to)}; another CA is made`,
+  message: `rotation ${String(rotation)}: no manager is left that can give the others ${short(to)}; a CA is made anew`,
 });
 
 const normal = (reason: string, message: string): NewEvent => ({ type: 'Normal', reason, message });
