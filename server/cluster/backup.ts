@@ -22,7 +22,8 @@ export interface BackupHead {
 
 /**
  * `POST backup`: the CA with its key and all of the store, sealed under the passphrase of the request. Made while the
- * cluster is used; nothing of it leaves this process unsealed. A stream that breaks off cannot be opened.
+ * cluster is used; nothing of it leaves this process unsealed. A stream that breaks off cannot be opened; what cannot
+ * even begin, e.g. without a quorum, is refused with the reason (503).
  */
 export async function sealedBackup(options: ClusterOptions, call: Pick<ClusterCall, 'body'>): Promise<Reply> {
   const { etcd, clock, nodeName, logger } = options;
@@ -48,15 +49,26 @@ export async function sealedBackup(options: ClusterOptions, call: Pick<ClusterCa
     ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }),
   };
   logger.info('a backup is being made');
-  const stream = seal(contentOf(head, etcd, staleOk), passphrase);
+  const content = contentOf(head, etcd, staleOk);
+  // An answer that has begun can say nothing but that it broke off.
+  const first = await content.next();
+  const stream = seal(first.done === true ? [] : from(first.value, content), passphrase);
   return { code: 200, type: 'application/octet-stream', body: undefined, stream };
 }
 
+/** The store is asked before anything is given. */
 async function* contentOf(
   head: BackupHead,
   connection: MemberCalls,
   staleOk: boolean,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Buffer, void> {
+  const store = backup({ connection, staleOk });
+  const first = await store.next();
   yield Buffer.from(`${JSON.stringify(head)}\n`);
-  yield* backup({ connection, staleOk });
+  if (first.done !== true) yield* from(first.value, store);
+}
+
+async function* from(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  yield first;
+  yield* rest;
 }
