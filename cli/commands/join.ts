@@ -70,7 +70,8 @@ export const command = defineCommand({
           'join again with a token of that role and the same name, or leave first with `orc leave`',
         );
       }
-      const advertise = await advertisedAddress(flags.advertise, listen);
+      const towards = servers.map((server) => parseAddress(server).host);
+      const advertise = await advertisedAddress(flags.advertise, listen, { towards });
       const joined = await joinThrough({
         dataDir: flags.dataDir,
         nodeName,

@@ -111,7 +111,7 @@ export const engineOptions = <T>(yargs: Argv<T>) =>
 
 export const advertiseOption = {
   type: 'string',
-  defaultDescription: 'where --listen says, or the address of the route to others',
+  defaultDescription: 'where --listen says, or the address of the route to the managers, or to others',
   describe: 'Address (and port) by which other machines reach this one',
 } as const;
 

@@ -10,7 +10,7 @@ import { messageOf } from '../../kit/errors.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
-import { parseAddress, urlOf } from './advertise.ts';
+import { ownAddress, parseAddress, urlOf } from './advertise.ts';
 import { followCaRotation, managerPkiOf } from './ca-rotation.ts';
 import { clusterId } from './cluster-id.ts';
 import { hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
@@ -137,7 +137,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       () => server.close(),
       () => gateway.close(),
     );
-    const address = parseAddress(options.member?.file.advertise ?? server.url);
+    const advertised = options.member?.file.advertise;
+    const address =
+      advertised === undefined ? await ownAddress(parseAddress(server.url)) : parseAddress(advertised);
     const { host } = address;
     const url = urlOf(address);
     const peer =

@@ -42,10 +42,12 @@ export async function prepareManager(parts: RoleParts, stop: AbortSignal): Promi
 }
 
 /** Where it will be reached: as was said when it joined, or as for a machine that joins now. */
-async function addressesOf({ file: { asManager }, flags }: RoleParts): Promise<ManagerAddresses> {
+async function addressesOf({ file: { asManager }, flags, own }: RoleParts): Promise<ManagerAddresses> {
   const listen = flags.listen ?? asManager?.listen ?? `0.0.0.0:${String(defaultPort)}`;
+  const towards = own.servers().map((server) => parseAddress(server).host);
   const found =
-    asManager?.advertise ?? formatAddress(await advertisedAddress(undefined, parseListen(listen)));
+    asManager?.advertise ??
+    formatAddress(await advertisedAddress(undefined, parseListen(listen), { towards }));
   return { listen, advertise: found, peerPort: asManager?.peerPort ?? defaultPort + 1 };
 }
 
