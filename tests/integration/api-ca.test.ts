@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { clusterName, type Cluster, type ClusterCa } from '../../api-schemas/index.ts';
+import { clusterName, type Certificates, type Cluster, type ClusterCa } from '../../api-schemas/index.ts';
 import type { NextCaAnswer } from '../../api-schemas/cluster-api.ts';
 import { proofText } from '../../api-schemas/join.ts';
 import { Client, renewAdminCertificate, type TlsIdentity } from '../../client/index.ts';
@@ -202,5 +202,34 @@ describe('a connection', () => {
     expect(newWatch?.isOver()).toBe(false);
     expect(staying.disconnects).toEqual([]);
     for (const agent of [old, renewed, anyone]) agent.destroy();
+  });
+});
+
+describe('what agents are to follow', () => {
+  test('is said by servers with a quorum alone: one that is cut off may be behind', async () => {
+    // There is no other one that it could go to.
+    await cluster.clear();
+    server = await cluster.startServer(unique('s'));
+    server.useTls(both);
+    server.quorum = false;
+    const told: Certificates[] = [];
+    const issuers = (): string => told.map(({ issuer }) => issuer).join();
+    const quorum: boolean[] = [];
+    await cluster.connect(unique('n'), [server.url], {
+      onCertificates: (certificates) => told.push(certificates),
+      onQuorum: (ok) => quorum.push(ok),
+    });
+    await until('its agent knows that it is cut off', () => quorum.includes(false));
+    server.useTls(issued);
+    expect(told).toEqual([]);
+    server.quorum = true;
+    await until('its word counts again', () => told.length > 0);
+    expect(issuers()).toBe(digestOf(issued.ca.cert));
+    server.quorum = false;
+    await until('it is cut off again', () => quorum.filter((ok) => !ok).length > 1);
+    server.useTls(both);
+    server.quorum = true;
+    await until('it says what is so', () => told.length > 1);
+    expect(issuers()).toBe([issued, both].map(({ ca }) => digestOf(ca.cert)).join());
   });
 });
