@@ -83,7 +83,7 @@ export const toJoinAgain = (cluster: Cluster | undefined): readonly string[] => 
 /** What a person does about one that was skipped. */
 export const remedyOf = (id: string): string =>
   id.startsWith('manager ')
-    ? `\`orc node rm ${id.slice('manager '.length)}\`, and \`orc leave --force\` and \`orc join\` there`
+    ? `stop orc there, \`orc node rm ${id.slice('manager '.length)}\`, then \`orc leave --force\` and \`orc join\` there`
     : 'stop orc there and join it again (`orc token show worker`)';
 
 /** The managers: which CA each issues with, trusts, and has to come next. */

@@ -97,7 +97,7 @@ describe('a rotation', () => {
       'rotation 1: Trust, 1 of 3 nodes done: all come to trust both CAs',
       '  Trust: waiting for node w2, out of reach (for 2m at most)',
       '  Trust: waiting for node w3',
-      '  skipped: manager n3, out of reach; `orc node rm n3`, and `orc leave --force` and `orc join` there',
+      '  skipped: manager n3, out of reach; stop orc there, `orc node rm n3`, then `orc leave --force` and `orc join` there',
     ]);
     const why = 'manager n1: no other can give the new CA, start orc there';
     expect(progressLines(cluster(managers, ca({ waitingFor: [why, 'manager n3'] })), [])).toEqual([

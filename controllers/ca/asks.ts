@@ -18,6 +18,8 @@ export interface Member {
   readonly isIssued: boolean;
   /** Since when it is out of reach, where that is known. */
   readonly awaySinceMs?: number;
+  /** What is amiss with it, and what a person does about that. */
+  readonly trouble?: string;
 }
 
 export interface Manager extends Member {

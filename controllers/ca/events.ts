@@ -30,7 +30,7 @@ export function began(ca: ClusterCa): NewEvent {
 export const skippedEvent = (id: string, waited: string): NewEvent => ({
   type: 'Warning',
   reason: 'CaSkipped',
-  message: `${id} was out of reach for ${waited} and is not waited for. If it does not come back while the phase lasts it trusts a CA that nobody has: join it again with \`orc join\`${id.startsWith('manager ') ? ' (first `orc leave --force` there, and `orc node rm` here)' : ''}`,
+  message: `${id} was out of reach for ${waited} and is not waited for. If it does not come back while the phase lasts it trusts a CA that nobody has: join it again with \`orc join\`${id.startsWith('manager ') ? ' (first stop orc there, `orc node rm` here, and `orc leave --force` there)' : ''}`,
 });
 
 export const startedOver = ({ rotation, to }: ClusterCa): NewEvent => ({

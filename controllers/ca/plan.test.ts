@@ -231,6 +231,31 @@ describe('the nodes', () => {
     expect(result.events[0]?.message).toMatch(/node w1 was out of reach for 10s.*`orc join`/);
   });
 
+  test('are skipped with the manager of their machine, though their agents are connected elsewhere', () => {
+    const wish = {
+      managers: { n1: 'issues', n2: 'both' },
+      alive: ['n1'],
+      ca: under('Issue', { turn: 'n2' }),
+      nodes: [theNode('n1', 'both'), theNode('n2', 'both')],
+    } as const;
+    expect(made({ ...wish, seconds: 119 }).waitingFor).toEqual([
+      'manager n2: its agent runs, but not its server; start that',
+    ]);
+    const gone = made({ ...wish, seconds: 120 });
+    expect(gone).toMatchObject({ waitingFor: ['node n1'], skipped: ['node n2', 'manager n2'] });
+    expect(gone.events.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/manager n2 was out of reach.*first stop orc there/),
+    ]);
+    // In the next phase it may be lacking, though it was not in this one.
+    const next = {
+      ...wish,
+      nodes: [theNode('n1', 'issues'), theNode('n2', 'issues')],
+      managers: { n1: 'fresh', n2: 'both' },
+      ca: under('Drop', { skipped: ['manager n2'] }),
+    } as const;
+    expect(made(next)).toMatchObject({ waitingFor: ['node n1'], skipped: ['manager n2', 'node n2'] });
+  });
+
   test('are not skipped for a time in which nobody could have seen them', () => {
     const nodes = [theNode('w1', 'old', false)];
     const trust = { managers, ca: under('Trust'), nodes, watchingSince: 1000 };

@@ -47,15 +47,34 @@ export function settle(observed: Observed, given: ClusterCa): Settled {
   if (first.waiting.length > 0) {
     const turn = nextTurn(first.waiting, holderOf(ca, managers));
     const status = { ...kept, ...(turn === undefined ? {} : { turn: turn.name }) };
-    return settled(status, skipped, first);
+    return settled(status, skipped, { ...first, waiting: first.waiting.map(withAgent(nodes)) });
   }
   const sinceMs = isAtNodes(ca) ? first.sinceMs : observed.nowMs;
-  const second = waitFor(observed, sinceMs, nodes.filter(isAwaited));
+  // A node follows its machine's own manager: without that it is never done, however well it is connected.
+  const left = new Set([...skipped, ...first.gone.map(({ id }) => id)]);
+  const isLeft = ({ name }: Member): boolean => left.has(managerId(name));
+  const awaited = nodes.filter(isAwaited);
+  const second = waitFor(
+    observed,
+    sinceMs,
+    awaited.filter((node) => !isLeft(node)),
+  );
   const late = comeBack(managers, skipped, holderOf(ca, managers));
   const status = { ...kept, ...(late === undefined ? {} : { turn: late.name }) };
   const waiting = [...(late === undefined ? [] : [late]), ...second.waiting];
-  return settled(status, skipped, { ...second, waiting, gone: [...first.gone, ...second.gone] });
+  const skippedToo = [...skipped, ...awaited.filter(isLeft).map(({ id }) => id)];
+  return settled(status, skippedToo, { ...second, waiting, gone: [...first.gone, ...second.gone] });
 }
+
+/** A manager that is out of reach though the agent of its machine is not: that is told, as it is easily mended. */
+const withAgent =
+  (nodes: readonly Member[]) =>
+  (manager: Member): Member => {
+    const hasAgent = nodes.some(({ name, isReached }) => name === manager.name && isReached);
+    return hasAgent && !manager.isReached
+      ? { ...manager, trouble: 'its agent runs, but not its server; start that' }
+      : manager;
+  };
 
 const holderOf = ({ turn }: ClusterCa, managers: readonly Manager[]): Manager | undefined =>
   managers.find(({ name }) => name === turn);
@@ -182,5 +201,7 @@ function comeBack(
   return back.find(({ id }) => id === holder?.id) ?? back[0];
 }
 
-const wordsOf = ({ id, isReached, isTold }: Member): string =>
-  isTold || !isReached ? id : `${id}: its orc is older and does not say whom it trusts; update it`;
+function wordsOf({ id, isReached, isTold, trouble }: Member): string {
+  if (trouble !== undefined) return `${id}: ${trouble}`;
+  return isTold || !isReached ? id : `${id}: its orc is older and does not say whom it trusts; update it`;
+}

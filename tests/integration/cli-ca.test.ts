@@ -92,7 +92,7 @@ describe('orc ca', () => {
     await play({ phase: 'Done', finishedAt: time, skipped: ['manager n2', 'node n2'] });
     const { code, out } = await t.cli('ca', 'status');
     expect([code, out.match(/problem:/g)]).toEqual([1, ['problem:']]);
-    expect(out).toMatch(/hint: `orc node rm n2`/);
+    expect(out).toMatch(/hint: stop orc there, `orc node rm n2`/);
     const json = JSON.parse((await t.cli('ca', 'status', '-o', 'json')).out) as Record<string, unknown>;
     expect(json).toMatchObject({
       isUnderWay: false,
