@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { AssignmentSet, Revision, Task, TaskReport } from '../api-schemas/index.ts';
+import type { AssignmentSet, NodeStatus, Revision, Task, TaskReport } from '../api-schemas/index.ts';
 import { FakeClock } from '../kit/clock.ts';
 import { silentLogger } from '../kit/log.ts';
 import {
@@ -19,6 +19,8 @@ interface Node {
   /** Lets all that is under way come to rest. */
   settle(): Promise<void>;
   last(name: string): string | undefined;
+  /** What the node says of itself, as of now. */
+  described(): Promise<NodeStatus | undefined>;
 }
 
 const image = 'sim/run:1';
@@ -77,6 +79,7 @@ async function node(...images: string[]): Promise<Node> {
       handlers?.onAssignments(set);
     },
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,
+    described: async () => handlers?.describe(),
   };
 }
 
@@ -89,6 +92,22 @@ describe('an agent on a simulated engine', () => {
       'a Running',
       'b Running',
     ]);
+    await n.agent.close();
+  });
+
+  test('says when it has looked at what is there, and reported it', async () => {
+    const n = await node();
+    const settled = async (): Promise<unknown> => (await n.described())?.engine?.settled;
+    expect(await settled()).toBe(false);
+    n.assign(task('a'));
+    await n.settle();
+    expect(n.last('a')).toBe('Running');
+    expect(await settled()).toBe(true);
+    n.assign(task('a'), task('b'));
+    expect(await settled()).toBe(true);
+    n.runtime.down();
+    await n.settle();
+    expect(await settled()).toBe(false);
     await n.agent.close();
   });
 

@@ -80,6 +80,8 @@ export interface Agent {
  */
 export const defaultStarts = 3 * availableParallelism();
 
+const settledMs = 50;
+
 /** Starts the agent of one node: it converges the engine from its checkpoint at once, and to what servers say. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { owner, runtime, logger, clock = systemClock, dataDir } = options;
@@ -123,6 +125,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onServing: () => ingress?.sync() ?? Promise.resolve(),
     portHolder: holderOfOne,
     onEngineDown: (error) => watcher.lost(error),
+    // After the reports of what was found.
+    onSettled: () => void clock.after(settledMs, () => session.describeAgain()),
     reach: new Reach({ clock, ...(dataDir === undefined ? {} : { dataDir }) }),
     ...(checkpoint === undefined ? {} : { checkpoint }),
     maxStarts: options.maxStarts ?? defaultStarts,
@@ -132,6 +136,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     describeNode({
       role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
+      settled: tasks.settled,
       ...(engineProblem === undefined ? {} : { engineProblem }),
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
       ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),
