@@ -70,11 +70,11 @@ class ClusterNode {
   }
 
   async run(): Promise<void> {
-    const { signal, logger } = this.#context;
+    const { io, signal, logger } = this.#context;
     const { dataDir } = this.#flags;
     const file = await readdressed(this.#file, this.#flags);
     if (file !== this.#file) await this.#replace(file);
-    if (this.#file.role === 'worker') await forgetManager(dataDir);
+    if (this.#file.role === 'worker') await forgetManager(io, dataDir);
     const begun = this.#begin();
     this.#changing = begun
       .then((failure) => (failure === undefined ? this.#converge() : undefined))

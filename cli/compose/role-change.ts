@@ -86,5 +86,5 @@ export async function endManager(
   const { manager: _, ...rest } = file;
   const { listen, advertise, peerPort } = part;
   await parts.replace({ ...rest, servers, role: 'worker', asManager: { listen, advertise, peerPort } });
-  await forgetManager(flags.dataDir);
+  await forgetManager(context.io, flags.dataDir);
 }
