@@ -16,6 +16,7 @@ import { clusterId } from './cluster-id.ts';
 import { hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
 import { leaverOf, untilRemoved, whyNotRetire } from './leave-etcd.ts';
 import { listenError } from './listen.ts';
+import { sayingWhoIsAwaited } from './majority-wait.ts';
 import type { ManagerOptions } from './manager-options.ts';
 
 export interface Manager {
@@ -61,13 +62,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: hostnamesOf(options), nodeName });
     const pki = await ensure();
-    const { opened, isAnew, settle, useTls, trouble } = await openEtcd(
-      options,
-      pki,
-      etcdClientName,
-      createTracker(systemClock),
-      store,
-      closers,
+    const track = createTracker(systemClock);
+    const { opened, isAnew, settle, useTls, trouble } = await sayingWhoIsAwaited(options, () =>
+      openEtcd(options, pki, etcdClientName, track, store, closers),
     );
     const storeParts = closers.length;
     const serverName = nodeName;

@@ -30,4 +30,22 @@ describe('without a quorum', () => {
     expect(err).toMatch(/^error: there is no quorum: too few managers run[^]*\nhint: .*--stale`/);
     expect(await backup('--stale')).toMatchObject({ code: 0, out: expect.stringContaining('checked') });
   });
+
+  test('a manager that starts says that it waits for a majority, and which managers it knows', async () => {
+    await a.crash();
+    a.start('up');
+    await until('a says so', [a], () =>
+      new RegExp(`waiting for a majority of the managers .*it knows ${b.address}:6750`).test(a.log()),
+    );
+    await a.end();
+  }, 90_000);
+
+  test('a manager that would leave says what to do instead, and gives up with the code of a timeout', async () => {
+    const { code, err } = await a.orc('leave', '--runtime', 'simulated', '--data-dir', a.dataDir);
+    const ways = '`orc leave --force` here, and `orc node rm a` on a manager that goes on';
+    expect(err).toContain(`waiting for the other managers (10s of 60s)`);
+    expect(err.split(ways).length).toBeGreaterThan(2);
+    expect(err).toMatch(/error: the other managers were not reached[^]*\nhint: .*orc leave --force/);
+    expect(code).toBe(3);
+  }, 120_000);
 });
