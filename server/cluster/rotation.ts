@@ -6,16 +6,19 @@ import { ApiError } from '../../kit/errors.ts';
 import type { Cache } from '../../store/types.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
-/** Whether the CA is being replaced, or is asked to be. */
-export function isRotating(cache: Cache): boolean {
+/**
+ * The last rotation, when it is done and no other one is asked for; undefined while the CA is being replaced. Who works
+ * with the CA for longer compares: what was the same before and after has seen one CA only.
+ */
+export function settledRotation(cache: Cache): number | undefined {
   const { spec, status } = cache.get('Cluster', '', clusterName) ?? {};
   const { rotation = 0, phase = 'Done' } = status?.ca ?? {};
-  return phase !== 'Done' || (spec?.ca?.rotation ?? 0) > rotation;
+  return phase === 'Done' && (spec?.ca?.rotation ?? 0) <= rotation ? rotation : undefined;
 }
 
 /** Why no machine can become a manager now; undefined when it can. One that comes in between has but the old CA. */
 export const whyNoManager = (cache: Cache): string | undefined =>
-  isRotating(cache)
+  settledRotation(cache) === undefined
     ? 'the CA is being replaced, and no manager can be added meanwhile: try again when `orc ca status` says that it is done'
     : undefined;
 

@@ -33,6 +33,8 @@ export interface ClusterServer {
   readonly store: Store;
   /** Whether it says that it can write to the store. */
   quorum: boolean;
+  /** How often it has looked whether it can. */
+  readonly looks: number;
   /** From now on it uses these: as a manager whose CA is replaced. */
   useTls(pki: Pki): void;
   /** Join token of a worker. */
@@ -93,13 +95,13 @@ export class SessionCluster {
       next: () => current.next,
       ...(nodeDays === undefined ? {} : { nodeDays }),
     });
-    const state = { quorum: true };
+    const state = { quorum: true, looks: 0 };
     const gateway = createGateway({
       ...parts,
       serverName: name,
       heartbeatMs,
       recordEvent: createRecorder({ ...parts, component: 'gateway' }),
-      hasQuorum: () => state.quorum,
+      hasQuorum: () => (state.looks++, state.quorum),
       servers: cluster.servers,
       certificates: () => trustStateOf(current.server.cert, current.trust),
       peerTls: tls,
@@ -136,6 +138,9 @@ export class SessionCluster {
       },
       set quorum(ok) {
         state.quorum = ok;
+      },
+      get looks() {
+        return state.looks;
       },
       useTls(pki) {
         current = pki;

@@ -11,7 +11,10 @@ import { proofText } from '../../api-schemas/join.ts';
 import { Client, renewAdminCertificate, type TlsIdentity } from '../../client/index.ts';
 import { digestOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
+import { silentLogger } from '../../kit/log.ts';
+import { unseal } from '../../kit/sealed.ts';
 import { headersFor } from '../../server/auth/identity.ts';
+import { sealedBackup } from '../../server/cluster/backup.ts';
 import {
   caSteps,
   digestOfKey,
@@ -20,6 +23,8 @@ import {
   issueCertificate,
   type Pki,
 } from '../../server/pki/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { Cache, Registry, SyncOptions } from '../../store/types.ts';
 import { SessionCluster, type ClusterServer } from '../harness/session-cluster.ts';
 import { unique, until } from '../harness/session.ts';
 
@@ -54,6 +59,20 @@ const identity = (name: 'admin' | 'server'): Required<TlsIdentity> => {
 const withClient = async <T>(tls: TlsIdentity, work: (client: Client) => Promise<T>): Promise<T> => {
   const client = new Client({ endpoints: [server.url], tls });
   return work(client).finally(() => client.close());
+};
+
+/** What the Cluster object says of the rotation. */
+const atPhase = (phase: ClusterCa['phase'], to?: string, rotation = 1): Promise<unknown> => {
+  const at = new Date(0).toISOString();
+  const ca: ClusterCa = {
+    ...{ rotation, phase, from: digestOf(both.ca.cert), startedAt: at, since: at },
+    ...{ waitingFor: [], skipped: [] },
+    ...(to === undefined ? {} : { to }),
+  };
+  return cluster.registry.registry.modify<Cluster>(
+    { kind: 'Cluster', namespace: '', name: clusterName },
+    (current) => ({ ...current, status: { ...current.status, ca } }),
+  );
 };
 
 describe('the certificate of an admin', () => {
@@ -94,19 +113,6 @@ describe('the certificate of an admin', () => {
 });
 
 describe('the key of the CA that is to issue next', () => {
-  /** What the Cluster object says of the rotation. */
-  const atPhase = (phase: ClusterCa['phase'], to?: string): Promise<unknown> => {
-    const at = new Date(0).toISOString();
-    const ca: ClusterCa = {
-      ...{ rotation: 1, phase, from: digestOf(both.ca.cert), startedAt: at, since: at },
-      ...{ waitingFor: [], skipped: [] },
-      ...(to === undefined ? {} : { to }),
-    };
-    return cluster.registry.registry.modify<Cluster>(
-      { kind: 'Cluster', namespace: '', name: clusterName },
-      (current) => ({ ...current, status: { ...current.status, ca } }),
-    );
-  };
   const ask = (tls: TlsIdentity, digest: string): Promise<NextCaAnswer> =>
     withClient(tls, async (client) =>
       JSON.parse(await client.raw('GET', `/cluster/v1/next-ca?digest=${digest}`)),
@@ -214,22 +220,86 @@ describe('what agents are to follow', () => {
     server.quorum = false;
     const told: Certificates[] = [];
     const issuers = (): string => told.map(({ issuer }) => issuer).join();
-    const quorum: boolean[] = [];
-    await cluster.connect(unique('n'), [server.url], {
+    const looked = async (): Promise<void> => {
+      const before = server.looks;
+      await until('it has looked again', () => server.looks > before + 4);
+    };
+    const agent = await cluster.connect(unique('n'), [server.url], {
       onCertificates: (certificates) => told.push(certificates),
-      onQuorum: (ok) => quorum.push(ok),
     });
-    await until('its agent knows that it is cut off', () => quorum.includes(false));
+    await until('connected', () => agent.session.connected);
     server.useTls(issued);
+    await looked();
     expect(told).toEqual([]);
     server.quorum = true;
     await until('its word counts again', () => told.length > 0);
-    expect(issuers()).toBe(digestOf(issued.ca.cert));
     server.quorum = false;
-    await until('it is cut off again', () => quorum.filter((ok) => !ok).length > 1);
     server.useTls(both);
+    await looked();
+    expect(issuers()).toBe(digestOf(issued.ca.cert));
     server.quorum = true;
     await until('it says what is so', () => told.length > 1);
     expect(issuers()).toBe([issued, both].map(({ ca }) => digestOf(ca.cert)).join());
+  });
+});
+
+describe('a backup', () => {
+  const ref = { kind: 'Cluster', namespace: '', name: clusterName } as const;
+  const ask = async ({ registry, connection: etcd }: Store, shown: Registry = registry) => {
+    const parts = { registry: shown, etcd, nodeName: 'own', ca: () => both.ca };
+    const passphrase = 'correct horse battery';
+    const { stream } = await sealedBackup(
+      { ...parts, clock: systemClock, logger: silentLogger },
+      { body: () => Promise.resolve({ passphrase }) },
+    );
+    if (stream === undefined) throw new Error('there is no stream');
+    return { passphrase, pieces: stream[Symbol.asyncIterator]() };
+  };
+  const rest = async (pieces: AsyncIterator<Buffer>): Promise<Buffer[]> => {
+    const next = await pieces.next();
+    return next.done === true ? [] : [next.value, ...(await rest(pieces))];
+  };
+  beforeAll(async () => {
+    server = await cluster.startServer(unique('s'));
+  });
+  afterAll(() => atPhase('Done'));
+
+  test('is broken off when the CA is replaced before its end, and cannot be opened then', async () => {
+    await atPhase('Done');
+    const whole = await ask(server.store);
+    const opened = unseal(await rest(whole.pieces), whole.passphrase);
+    expect((await opened.next()).value?.toString()).toContain('orc-backup');
+
+    for (const begin of [() => atPhase('Trust', '0'.repeat(64)), () => atPhase('Done', undefined, 2)]) {
+      await atPhase('Done');
+      const { pieces } = await ask(server.store);
+      const first = await pieces.next();
+      expect(first.done).toBe(false);
+      await begin();
+      await expect(rest(pieces)).rejects.toMatchObject({
+        code: 409,
+        message: expect.stringMatching(/being replaced/),
+      });
+    }
+  });
+
+  test('is refused by a manager that has not heard yet that the CA is to be replaced', async () => {
+    await atPhase('Done');
+    const { registry } = server.store;
+    let isSynced = false;
+    const cache = {
+      get: (...what: Parameters<Cache['get']>) => (isSynced ? registry.cache.get(...what) : undefined),
+      sync: async (options?: SyncOptions) => {
+        await registry.cache.sync(options);
+        isSynced = true;
+      },
+    };
+    await cluster.registry.registry.modify<Cluster>(ref, (current) => ({
+      ...current,
+      spec: { ca: { rotation: 9 } },
+    }));
+    const asked = ask(server.store, { ...registry, cache: cache as unknown as Cache });
+    await expect(asked).rejects.toMatchObject({ code: 409 });
+    await cluster.registry.registry.modify<Cluster>(ref, (current) => ({ ...current, spec: {} }));
   });
 });
