@@ -11,6 +11,7 @@ import {
   phaseText,
   remedyOf,
   short,
+  skippedText,
   toJoinAgain,
   underWay,
 } from './ca-view.ts';
@@ -28,10 +29,7 @@ export async function caStatus(context: Context, output: 'json' | undefined): Pr
     for (const line of caLines(report)) say(io, line);
     if (skipped.length > 0) say(io);
     for (const id of skipped) {
-      say(
-        io,
-        `${red('problem:')} ${id} was out of reach for too long, and trusts a CA that nobody has any more`,
-      );
+      say(io, `${red('problem:')} ${skippedText(id)}`);
       say(io, `  ${cyan('hint:')} ${remedyOf(id)}`);
     }
   }
@@ -52,7 +50,7 @@ function jsonOf(report: Report): object {
     })),
     nodes: report.nodes.map(({ metadata: { name }, status }) => ({ name, ...status?.certificate })),
     problems: toJoinAgain(report.cluster).map((id) => ({
-      message: `${id} was skipped`,
+      message: skippedText(id),
       remedy: remedyOf(id),
     })),
   };

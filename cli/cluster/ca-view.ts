@@ -80,6 +80,10 @@ export const toJoinAgain = (cluster: Cluster | undefined): readonly string[] => 
   );
 };
 
+/** What is wrong with one that was skipped. */
+export const skippedText = (id: string): string =>
+  `${id} does not trust the present CA: it was out of reach for too long while the CA was replaced`;
+
 /** What a person does about one that was skipped. */
 export const remedyOf = (id: string): string =>
   id.startsWith('manager ')

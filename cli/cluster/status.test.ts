@@ -134,6 +134,29 @@ describe('the status of a cluster', () => {
     );
   });
 
+  test('says of who was skipped while the CA was replaced that it is to join again, and nothing else', () => {
+    const ca = {
+      ...{ rotation: 1, phase: 'Done', from: 'a', to: 'b', startedAt: '', since: '', waitingFor: [] },
+      skipped: ['node d', 'manager c', 'node c'],
+    } as const;
+    const report: Report = {
+      ...healthy,
+      cluster: { ...cluster, status: { ca } },
+      managers: [manager('a'), manager('b'), gone('c')],
+      nodes: [node('a', 'True'), node('c', 'Unknown'), node('d', 'Unknown')],
+    };
+    expect(problemsOf(report)).toEqual([
+      {
+        message: expect.stringMatching(/^node d does not trust the present CA: .*out of reach/),
+        remedy: expect.stringContaining('join it again'),
+      },
+      {
+        message: expect.stringMatching(/^manager c does not trust the present CA/),
+        remedy: expect.stringContaining('`orc node rm c`'),
+      },
+    ]);
+  });
+
   test('names the command that removes a manager that was added and does not come', () => {
     const peer = 'https://10.0.0.9:6751';
     const told = (name: string, ...nodes: readonly Node[]): unknown => {
