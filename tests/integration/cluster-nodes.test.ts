@@ -148,7 +148,7 @@ describe('orc up --advertise', () => {
     n2.start('up', '--listen', `${moved}:6750`, '--advertise', moved);
     await until('n2 is there again', [n1, n2], async () => {
       const { out } = await n1.orc('cluster', 'status');
-      return new RegExp(`^n2 +Ready +${moved}:6750 .* voter `, 'm').test(out);
+      return new RegExp(`^n2 +Ready +${moved}:6750 .* (voter|leader) `, 'm').test(out);
     });
     const [cluster] = await n1.get<Cluster>('clusters');
     expect(cluster?.status?.managers?.['n2']).toMatchObject({
@@ -156,7 +156,7 @@ describe('orc up --advertise', () => {
       peerURL: `https://${moved}:6751`,
     });
     expect(await n2.must('node', 'ls')).toMatch(/^n1 /m);
-  }, 60_000);
+  }, 90_000);
 });
 
 describe('orc leave', () => {
