@@ -10,11 +10,28 @@ function stageOf({ issuer, trust }: TrustState, to: string): number {
   return trust.some((one) => one !== to) ? 2 : 3;
 }
 
+/** How far the context is; 0 without a certificate. */
+export const stageOfContext = (cluster: Cluster, { ca, cert }: TlsIdentity): number =>
+  cert === undefined ? 0 : stageOf(trustStateOf(cert, ca), cluster.status?.ca?.to ?? '');
+
 /** Whether the context has nothing to do with the CA that was replaced; one without a certificate cannot be renewed. */
 export function isFresh({ to }: ClusterCa, { ca, cert, key }: TlsIdentity): boolean {
   if (cert === undefined || key === undefined || to === undefined) return true;
   return stageOf(trustStateOf(cert, ca), to) === 3;
 }
+
+/**
+ * Where to ask for what is next, `here` being the server that the CLI talks to: those of `whomToAsk` by their own
+ * addresses. A machine alone may know none: it is where it was reached.
+ */
+export function endpointsToAsk(cluster: Cluster, tls: TlsIdentity, here: string): readonly string[] {
+  const ahead = whomToAsk(cluster, tls);
+  const isAlone = Object.keys(cluster.status?.managers ?? {}).length === 1;
+  const named = ahead.filter((url) => !isAnywhere(url));
+  return ahead.length > 0 && isAlone ? [...new Set([...named, here])] : named;
+}
+
+const isAnywhere = (url: string): boolean => /^https:\/\/(0\.0\.0\.0|\[::\])(:|$)/.test(url);
 
 /**
  * The managers that are ahead of the context and with which it still understands itself, the one that is furthest

@@ -6,10 +6,10 @@ import type { Context, ExitCode } from '../command.ts';
 import type { Connection } from '../connection.ts';
 import { note, say } from '../io.ts';
 import { live } from '../wait/live.ts';
-import { isFresh, whomToAsk } from './ca-context.ts';
+import { endpointsToAsk, isFresh, stageOfContext } from './ca-context.ts';
+import { keepUp } from './ca-keep-up.ts';
 import { caOfCluster, progressLines, remedyOf, toJoinAgain, underWay } from './ca-view.ts';
 
-const retryMs = 1_000;
 const mostFailures = 5;
 
 /** Resolves when rotation `wanted` is done and the context has followed, or time is up, or the user stops it. */
@@ -20,15 +20,21 @@ export async function followRotation(
   timeoutMs: number,
 ): Promise<ExitCode> {
   const { io, clock } = context;
-  let session = open(first);
   let cluster: Cluster | undefined;
-  let trouble: { readonly failures: number; readonly error?: unknown } = { failures: 0 };
-  let isBusy = false;
-  let isOver = false;
+  const tls = () => session.connection.client.transport.tls;
+  const keeper = keepUp({
+    clock,
+    whom: () => (cluster === undefined ? [] : endpointsToAsk(cluster, tls(), session.connection.endpoint)),
+    stage: () => (cluster === undefined ? 0 : stageOfContext(cluster, tls())),
+    renew,
+    reopen,
+    onTried: () => wait.wake(),
+  });
+  let session = open(first);
 
   function open(connection: Connection) {
     const { client } = connection;
-    const onError = (): void => void exclusively(reopen);
+    const onError = (): void => keeper.reopen();
     const clusters = startInformer(
       client,
       'Cluster',
@@ -47,7 +53,7 @@ export async function followRotation(
   function onCluster(object: Cluster): void {
     cluster = object;
     wait.wake();
-    void exclusively(keepUp);
+    keeper.look();
   }
 
   /** The context as it is in the file now: a manager on this machine, or another command, may have renewed it. */
@@ -58,43 +64,20 @@ export async function followRotation(
     session.close();
     session = open(next);
   }
-  async function keepUp(): Promise<void> {
-    const { client, contextName, endpoint } = session.connection;
+  async function renew(endpoints: readonly string[]): Promise<void> {
+    const { client, contextName } = session.connection;
     const { ca, cert, key } = client.transport.tls;
-    const ahead = cluster === undefined ? [] : whomToAsk(cluster, client.transport.tls);
-    if (ahead.length === 0 || cert === undefined || key === undefined) return;
-    // A machine alone may know no address of its own: it is where we have reached it.
-    const endpoints = [...new Set([...ahead.filter((url) => !isAnywhere(url)), endpoint])];
+    if (cert === undefined || key === undefined) return;
     const path = configPath(io.env as NodeJS.ProcessEnv);
     await renewContext({ endpoints, tls: { ca, cert, key }, context: contextName, path });
     await reopen();
   }
-  /** One at a time: again at once after a success that left more to do, later after a failure. */
-  async function exclusively(work: () => Promise<void>): Promise<void> {
-    if (isBusy || isOver) return;
-    isBusy = true;
-    let delayMs: number | undefined;
-    try {
-      const before = session;
-      await work();
-      if (session !== before) trouble = { failures: 0 };
-      if (session !== before && isBehind()) delayMs = 0;
-    } catch (error) {
-      trouble = { failures: trouble.failures + 1, error };
-      delayMs = retryMs;
-    }
-    isBusy = false;
-    wait.wake();
-    if (delayMs !== undefined) clock.after(delayMs, () => void exclusively(isBehind() ? keepUp : reopen));
-  }
-  const tls = () => session.connection.client.transport.tls;
-  const isBehind = (): boolean => cluster !== undefined && whomToAsk(cluster, tls()).length > 0;
   /** Undefined while the rotation goes on; else whether the context has come along. */
   function outcome(): boolean | undefined {
     const ca = caOfCluster(cluster);
     if (ca === undefined || ca.rotation < wanted || ca.phase !== 'Done') return undefined;
     if (isFresh(ca, tls())) return true;
-    return isBehind() && trouble.failures < mostFailures ? undefined : false;
+    return keeper.isBehind() && keeper.trouble().failures < mostFailures ? undefined : false;
   }
 
   const wait = live(context, timeoutMs, () => ({
@@ -102,7 +85,7 @@ export async function followRotation(
     lines: progressLines(cluster, session.nodes.list()),
   }));
   const code = await wait.ended;
-  isOver = true;
+  keeper.close();
   session.close();
   if (code === 130) {
     note(io, '\nInterrupted: the rotation goes on in the cluster. Run `orc ca rotate` again to follow it:');
@@ -113,10 +96,8 @@ export async function followRotation(
     note(io, 'hint: `orc ca status` says who is waited for; `orc ca rotate` follows it again');
   }
   if (code !== 0) return code;
-  return finish(context, session.connection, cluster, outcome() === true, trouble.error);
+  return finish(context, session.connection, cluster, outcome() === true, keeper.trouble().error);
 }
-
-const isAnywhere = (url: string): boolean => /^https:\/\/(0\.0\.0\.0|\[::\])(:|$)/.test(url);
 
 function finish(
   { io }: Context,

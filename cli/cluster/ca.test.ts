@@ -6,7 +6,7 @@ import { systemClock } from '../../kit/clock.ts';
 import { generateKey, issueCertificate, selfSign, type KeyedCertificate } from '../../server/pki/issue.ts';
 import { confirm } from '../confirm.ts';
 import { testIo } from '../testing.ts';
-import { isFresh, whomToAsk } from './ca-context.ts';
+import { endpointsToAsk, isFresh, whomToAsk } from './ca-context.ts';
 import { planLines } from './ca-start.ts';
 import { caLines } from './ca-status.ts';
 import { progressLines, toJoinAgain, underWay } from './ca-view.ts';
@@ -219,6 +219,18 @@ describe('the context in use', () => {
     const next = tls('b', ['a', 'b']);
     expect(asks(next, { n1: pki('b', 'a', 'b'), n2: pki('b', 'b') })).toEqual(['n2']);
     expect(asks(tls('b', ['b']), { n1: pki('b', 'b') })).toEqual([]);
+  });
+
+  test('asks where it is connected only when that manager is ahead, or the only one', () => {
+    const here = 'https://vip:6750';
+    const where = (managers: Readonly<Record<string, ManagerPki>>) =>
+      endpointsToAsk(rotating(managers), tls('a', ['a']), here);
+    const [old, both] = [pki('a', 'a'), pki('a', 'a', 'b')];
+    expect(where({ n1: old })).toEqual([]);
+    expect(where({ n1: both })).toEqual(['https://n1:6750', here]);
+    expect(where({ n1: old, n2: both })).toEqual(['https://n2:6750']);
+    expect(where({ '[::]': both })).toEqual([here]);
+    expect(where({ '0.0.0.0': both, n2: both })).toEqual(['https://n2:6750']);
   });
 
   test('is done when it trusts the new CA alone and has a certificate of it', () => {
