@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { peerAnnotation, type ServerStatus } from '../../api-schemas/cluster-api.ts';
-import type { Cluster, Node } from '../../api-schemas/index.ts';
+import type { Cluster, ClusterCa, Node } from '../../api-schemas/index.ts';
 import { golden } from '../testing.ts';
 import { problemsOf } from './problems.ts';
 import type { ManagerReport, Report } from './report.ts';
@@ -135,10 +135,17 @@ describe('the status of a cluster', () => {
   });
 
   test('says of who was skipped while the CA was replaced that it is to join again, and nothing else', () => {
-    const ca = {
-      ...{ rotation: 1, phase: 'Done', from: 'a', to: 'b', startedAt: '', since: '', waitingFor: [] },
-      skipped: ['node d', 'manager c', 'node c'],
-    } as const;
+    const skipped = ['node d', 'manager c', 'node c'];
+    const when = { startedAt: '', since: '' };
+    const ca: ClusterCa = {
+      rotation: 1,
+      phase: 'Done',
+      from: 'a',
+      to: 'b',
+      ...when,
+      waitingFor: [],
+      skipped,
+    };
     const report: Report = {
       ...healthy,
       cluster: { ...cluster, status: { ca } },
