@@ -20,6 +20,7 @@ import { parseListen } from './flags.ts';
 import { forgetManager } from './forget-manager.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import { keepNodeTls, readNodeTls, type NodeTls, type NodeTlsKeeper } from './node-tls.ts';
 import { checkOwnNode, followOwnNode, tellRole, type OwnNodeOptions } from './own-node.ts';
 import { readdressed } from './readdress.ts';
@@ -143,7 +144,10 @@ class ClusterNode {
     const listen = parseListen(file.listen);
     await checkListen(listen);
     const member = { file, servers, save: (next: ManagerFile) => this.#save({ manager: next }) };
-    const onWait = (message: string): void => note(io, message);
+    const onWait = (message: string): void => {
+      note(io, message);
+      if (file.etcd === 'joining') void this.#tell(false, 'Promoting', message);
+    };
     const options = { ...this.#flags, nodeName, listen, member, logger, signal, clock, onWait };
     const manager = await startManager(options);
     this.#manager = manager;
@@ -187,10 +191,7 @@ class ClusterNode {
   }
 
   #tls(): NodeTls {
-    if (this.#manager !== undefined) {
-      const { trust, node } = this.#manager.pki;
-      return { ca: trust, cert: node.cert, key: node.key };
-    }
+    if (this.#manager !== undefined) return nodeTlsOf(this.#manager.pki);
     return this.#keeper?.current ?? readNodeTls(this.#flags.dataDir);
   }
 

@@ -11,6 +11,7 @@ import type { ManagerFile } from './cluster-file.ts';
 import type { ManagerOptions, MemberPart } from './manager-options.ts';
 import { addMember, promoteMember, type AskOptions } from './member.ts';
 import { patiently } from './patience.ts';
+import { untilReached } from './reach.ts';
 
 /** What is stopped later, in reverse. */
 export type Closers = (() => Promise<unknown>)[];
@@ -125,6 +126,7 @@ async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki
     logger: logger.child({ part: 'etcd' }),
     clock,
     signal,
+    onWait: (message) => options.onWait(message),
   };
   const base = { name: nodeName, peerUrl, ...memberTiming };
   switch (file.etcd) {
@@ -138,6 +140,10 @@ async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki
     case 'forced':
       return { options: { ...base, bootstrap: { kind: 'force-new' } }, ask };
     case 'joining': {
+      if (file.initialCluster === undefined) {
+        const peers = { listen: parseAddress(peerUrl.listen), url: peerUrl.advertise };
+        await untilReached([{ listen: options.listen, url: own }, peers], pki, ask);
+      }
       const added = await addMember(nodeName, peerUrl.advertise, ask);
       const { initialCluster } = added;
       await member.save({ ...file, initialCluster });

@@ -126,6 +126,33 @@ describe('the role of a node', () => {
   }, 120_000);
 });
 
+describe('a machine that others do not reach where it says', () => {
+  const e = machines.machine('e');
+  const elsewhere = e.address.replace(/\d+$/, '250');
+
+  test('does not become a manager, says why, and etcd knows nothing of it; with the right address it is one', async () => {
+    const token = (await b.must('token', 'show', 'worker', '-q')).trim();
+    e.start('join', '--token', token, '--advertise', elsewhere, `${b.address}:6750`);
+    await untilReady(b, e);
+    await b.must('node', 'promote', 'e', '--no-wait');
+    await until('e says why', [b, e], async () =>
+      JSON.stringify(await b.get('node', 'e')).includes(`https://${elsewhere}:6750 is not reached from`),
+    );
+    const { code, out, err } = await b.orc('node', 'promote', 'e', '--wait', '--timeout', '3s');
+    expect(code).toBe(3);
+    expect(out).not.toContain('is a manager');
+    expect(err).toMatch(/not a manager yet.*connection refused.*--advertise/);
+    const members = JSON.parse(await b.must('cluster', 'status', '-o', 'json')) as object;
+    expect(JSON.stringify(members)).not.toContain(elsewhere);
+    expect((await managerColumn(b))['e']).toBe('-');
+    await e.end();
+    e.start('up', '--advertise', e.address);
+    await until('e is a manager', [b, e], async () => (await managerColumn(b))['e'] === 'Reachable');
+    await b.must('node', 'demote', 'e', '--wait');
+    await e.end();
+  }, 120_000);
+});
+
 describe('a manager whose server is a process of its own', () => {
   const d = machines.machine('d');
 
