@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { JoinAnswer } from '../../api-schemas/join.ts';
 import { CaMismatch, ConnectionError } from '../../client/index.ts';
+import { connectionError } from '../../client/errors.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { firstAnswer } from './join.ts';
 
@@ -39,6 +40,15 @@ describe('a machine that joins', () => {
     expect(await joined(all, [n1, n2])).toEqual({
       asked: [n1, n2],
       message: `${all[n1].message}\n  ${all[n2].message}`,
+    });
+  });
+
+  test('is told what is wrong with an address, and nothing of contexts, which it has none of', async () => {
+    const refused = connectionError(n1, Object.assign(new Error('raw'), { code: 'ECONNREFUSED' }), false);
+    expect(await joined({ [n1]: refused }, [n1])).toMatchObject({
+      message:
+        `no manager of the cluster was reached:\n  cannot reach the orc server at ${n1} (connection refused)\n` +
+        'Check the address (the port is 6750 unless it was changed), the firewall, and that orc runs there.',
     });
   });
 

@@ -91,7 +91,7 @@ export async function firstAnswer(
       if (!isOther && !isApiError(error) && !isConnectionError(error)) {
         throw new CliError(messageOf(error), { cause: error });
       }
-      failures.push({ message: messageOf(error), isOther });
+      failures.push({ message: isConnectionError(error) ? error.bare : messageOf(error), isOther });
     }
   }
   const said = failures.map(({ message }) => message);
