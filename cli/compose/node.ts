@@ -9,6 +9,7 @@ import { keepContext } from './context.ts';
 import type { Listen } from './flags.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import type { MemberPart } from './manager-options.ts';
 import type { AgentPart, EtcdFlags, RunContext } from './run-context.ts';
 import { keepNodeTls } from './node-tls.ts';
@@ -64,10 +65,7 @@ const startOwnAgent = (
     role: 'manager',
     endpoints: manager.servers(),
     prefer: manager.url,
-    tls: () => {
-      const { trust, node } = manager.pki;
-      return { ca: trust, cert: node.cert, key: node.key };
-    },
+    tls: () => nodeTlsOf(manager.pki),
     logger,
   });
 

@@ -12,6 +12,7 @@ import { note } from '../io.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { writeClusterFile, type ClusterFile, type ManagerFile } from './cluster-file.ts';
 import type { Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import { readNodeTls } from './node-tls.ts';
 import { runManager, type ManagerFlags } from './node.ts';
 import { followOwnNode, tellRole, type OwnNodeOptions } from './own-node.ts';
@@ -118,7 +119,15 @@ function followRole(own: OwnNodeOptions): RoleWish {
   };
 }
 
-function ownNode({ context, flags, file, manager }: Served): OwnNodeOptions {
+/** How this machine speaks to the others about its Node: not through its own server once that is to end. */
+export function ownNode({
+  context,
+  flags,
+  file,
+  manager,
+}: Pick<Served, 'context' | 'flags' | 'file'> & {
+  readonly manager: Pick<Manager, 'servers' | 'pki'> | undefined;
+}): OwnNodeOptions {
   const { clock, logger, signal } = context;
   const { nodeName, manager: part } = file();
   const self = part === undefined ? undefined : urlOf(parseAddress(part.advertise));
@@ -130,11 +139,7 @@ function ownNode({ context, flags, file, manager }: Served): OwnNodeOptions {
       // Its own is not there any more when it leaves.
       return isServing() ? all : all.filter((server) => server !== self);
     },
-    tls: () => {
-      if (manager === undefined) return readNodeTls(flags.dataDir);
-      const { ca, node } = manager.pki;
-      return { ca: ca.cert, cert: node.cert, key: node.key };
-    },
+    tls: () => (manager === undefined ? readNodeTls(flags.dataDir) : nodeTlsOf(manager.pki)),
     clock,
     logger,
     signal,
