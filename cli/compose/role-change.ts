@@ -56,7 +56,7 @@ const startMs = 60_000;
 
 /**
  * Takes a manager, or what an earlier process left of it, out of the cluster, and makes the directory a worker's.
- * Throws while the others could not do without it.
+ * Throws while the others could not do without it. A repeat goes on where the one before came to its end.
  */
 export async function endManager(
   parts: RoleParts,
@@ -65,7 +65,8 @@ export async function endManager(
 ): Promise<void> {
   const { file, flags, own, context } = parts;
   const { manager: part, nodeName } = file;
-  if (part === undefined) throw new Error('the file is not of a manager');
+  // It is a worker already: what was left to do is to forget.
+  if (part === undefined) return forgetManager(context.io, flags.dataDir);
   const why = part.etcd === 'leaving' ? undefined : await manager?.whyNotRetire();
   if (why !== undefined) throw new Error(why);
   const self = urlOf(parseAddress(part.advertise));

@@ -11,6 +11,7 @@ import { CliError } from '../errors.ts';
 import { note } from '../io.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { writeClusterFile, type ClusterFile, type ManagerFile } from './cluster-file.ts';
+import { forgetManager } from './forget-manager.ts';
 import type { Manager } from './manager.ts';
 import { nodeTlsOf } from './manager-tls.ts';
 import { readNodeTls } from './node-tls.ts';
@@ -25,7 +26,11 @@ const retry = { baseMs: 1_000, maxMs: 30_000 };
 /** Until the signal. Throws CliError, with a code that no unit starts again, once the machine is a worker. */
 export async function runServer(context: RunContext, flags: ManagerFlags, file: ClusterFile): Promise<void> {
   const { manager: part, servers, nodeName } = file;
-  if (part === undefined) throw isWorker(nodeName, flags.dataDir);
+  if (part === undefined) {
+    // An earlier process may have been killed when it had written what the machine is, and not gone on.
+    await forgetManager(context.io, flags.dataDir);
+    throw isWorker(nodeName, flags.dataDir);
+  }
   let current = file;
   const replace = async (next: ClusterFile): Promise<void> => {
     await writeClusterFile(flags.dataDir, next);

@@ -98,7 +98,7 @@ describe('orc ca', () => {
       isUnderWay: false,
       rotation: { rotation: 1, phase: 'Done' },
       managers: [{ name: 'n1', issuer: from }],
-      problems: [{ message: 'manager n2 was skipped' }],
+      problems: [{ message: expect.stringMatching(/^manager n2 /) }],
     });
   });
 });
