@@ -331,10 +331,10 @@ class Supervisor implements EtcdSupervisor {
   }
 
   #removed(): string {
-    const { dataDir, member } = this.#options;
+    const name = this.#options.member?.name ?? '';
     return (
-      `The member ${member?.name ?? ''} was removed from its cluster: its data is of no use any more. ` +
-      `Remove ${dataDir} and join again`
+      `The member ${name} was removed from its cluster: its data is of no use any more. ` +
+      'Stop orc here, run `orc leave`, then `orc join` (`orc token show manager` on a manager prints the command)'
     );
   }
 

@@ -301,8 +301,9 @@ class ClusterNode {
   }
 }
 
+/** What the servers' words do not say: they tell how it becomes a node again. */
 const afterRemoval =
-  'Its containers run on. To clear them, stop orc here and run `orc leave`; to be a node again, `orc join` after that ' +
-  '(`orc token show` on a manager prints the whole command)';
+  'Its containers run on until `orc leave` removes them; stop orc first (`orc token show` on a manager prints the ' +
+  'command to join)';
 
 const removedError = (why: string): CliError => new CliError(why, { remedy: afterRemoval });

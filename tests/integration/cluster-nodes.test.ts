@@ -94,7 +94,11 @@ describe('orc node', () => {
         now.every(({ spec, status }) => spec.nodeName !== 'w1' && status?.state === 'Running')
       );
     });
-    await until('w1 says why', [w1], () => /node w1 is not part of the cluster.*orc join/.test(w1.log()));
+    await until('w1 says why, and what to do', [w1], () =>
+      /node w1 is not part of the cluster.*: `orc leave` there, then `orc join`.*\. Its containers run on/.test(
+        w1.log(),
+      ),
+    );
     expect((await n1.get('nodes')).map(({ metadata }) => metadata.name)).toEqual(['n1', 'n2']);
     await w1.end();
   }, 60_000);
