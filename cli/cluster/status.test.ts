@@ -35,6 +35,7 @@ const manager = (
       isCurrent: true,
       sessions: 2,
       ca: { digest: 'ab'.repeat(32), notAfter: '2049-12-31T00:00:00Z' },
+      clusterId: 'cd'.repeat(8),
       certificatesUntil: '2030-12-01T00:00:00Z',
       etcd: {
         members,

@@ -23,8 +23,9 @@ export async function clusterStatus(context: Context, output: 'json' | undefined
 
 const caOf = ({ managers }: Report) => managers.find(({ status }) => status !== undefined)?.status?.ca;
 
-/** As containers carry it: `dev.orc.cluster`. */
-const idOf = (report: Report): string => caOf(report)?.digest.slice(0, 16) ?? 'unknown';
+/** As containers carry it: `dev.orc.cluster`. It stays when the CA is replaced; an older orc does not say it. */
+const idOf = ({ managers }: Report): string =>
+  managers.find(({ status }) => status?.clusterId !== undefined)?.status?.clusterId ?? 'unknown';
 
 const tokensOf = ({ cluster }: Report) => ({ worker: 1, manager: 1, ...cluster?.spec.tokens });
 

@@ -53,6 +53,7 @@ describe('orc node', () => {
     });
     const report = JSON.parse(await n1.must('cluster', 'status', '-o', 'json')) as object;
     expect(report).toMatchObject({
+      id: readFileSync(`${n1.dataDir}/pki/cluster-id`, 'utf8').trim(),
       tokens: { worker: 1, manager: 1 },
       managers: [
         { name: 'n1', reachable: true, etcdRole: 'leader' },
