@@ -1,5 +1,5 @@
-/** `orc ca rotate`, its second half: follows a rotation, and takes the CLI's own context along. */
-import type { Cluster } from '../../api-schemas/index.ts';
+/** `orc ca rotate`, its second half, and `orc ca status --wait`: follows a rotation, and takes the CLI's own context along. */
+import { clusterName, type Cluster } from '../../api-schemas/index.ts';
 import { configPath, renewContext, startInformer } from '../../client/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Context, ExitCode } from '../command.ts';
@@ -11,6 +11,17 @@ import { keepUp } from './ca-keep-up.ts';
 import { caOfCluster, progressLines, remedyOf, toJoinAgain, underWay } from './ca-view.ts';
 
 const mostFailures = 5;
+
+/** Follows the rotation that is under way or asked for, with its exit code; undefined when there is none. Begins nothing. */
+export async function followPresent(
+  context: Context,
+  connection: Connection,
+  timeoutMs: number,
+): Promise<ExitCode | undefined> {
+  const { client } = connection;
+  const wanted = underWay(await client.get('Cluster', { name: clusterName }, context.signal));
+  return wanted === undefined ? undefined : followRotation(context, connection, wanted, timeoutMs);
+}
 
 /** Resolves when rotation `wanted` is done and the context has followed, or time is up, or the user stops it. */
 export async function followRotation(
@@ -88,12 +99,12 @@ export async function followRotation(
   keeper.close();
   session.close();
   if (code === 130) {
-    note(io, '\nInterrupted: the rotation goes on in the cluster. Run `orc ca rotate` again to follow it:');
+    note(io, '\nInterrupted: the rotation goes on in the cluster. `orc ca status --wait` follows it:');
     note(io, 'until it is done this context needs that, or has to be written anew on a manager (`orc up`).');
   }
   if (code === 3) {
     note(io, `error: rotation ${String(wanted)} is not done within the timeout; it goes on`);
-    note(io, 'hint: `orc ca status` says who is waited for; `orc ca rotate` follows it again');
+    note(io, 'hint: `orc ca status` says who is waited for; `orc ca status --wait` follows it again');
   }
   if (code !== 0) return code;
   return finish(context, session.connection, cluster, outcome() === true, keeper.trouble().error);
@@ -110,7 +121,7 @@ function finish(
   say(io, `the CA of the cluster is sha256 ${ca?.to ?? ''} now`);
   for (const id of toJoinAgain(cluster)) note(io, `warning: ${id} was skipped: ${remedyOf(id)}`);
   if (underWay(cluster) !== undefined)
-    note(io, 'a further rotation was asked for meanwhile: `orc ca rotate` follows it');
+    note(io, 'a further rotation was asked for meanwhile: `orc ca status --wait` follows it');
   if (isRenewed) {
     say(
       io,

@@ -32,8 +32,9 @@ export async function startRotation(
   const cluster = await client.get('Cluster', { name: clusterName }, signal);
   const present = underWay(cluster);
   if (present !== undefined) {
-    if (wait !== undefined) await change(client, { waitForUnreachable: wait }, signal);
-    say(io, `rotation ${String(present)} is under way already`);
+    if (wait !== undefined && wait !== waitOf(cluster))
+      await change(client, { waitForUnreachable: wait }, signal);
+    say(io, presentText(present, waitOf(cluster), wait));
     return present;
   }
   const [leases, nodes] = await Promise.all([
@@ -54,6 +55,11 @@ export async function startRotation(
   say(io, `rotation ${String(rotation)} is asked for`);
   return rotation;
 }
+
+/** Who asks while one is under way begins no other. Pure. */
+export const presentText = (rotation: number, waited: string, wait: string | undefined): string =>
+  `rotation ${String(rotation)} is under way and is followed; no other is begun. --wait-for-unreachable ` +
+  (wait === undefined || wait === waited ? `stays ${waited}` : `is ${wait} from now on (it was ${waited})`);
 
 /** A rotation cannot be called back, so that silence is no consent to it. Throws where there is nobody to ask. */
 function consent(io: Io, signal: AbortSignal): Promise<boolean> {

@@ -59,11 +59,35 @@ describe('orc ca', () => {
     expect(spec()?.rotation).toBe(1);
   });
 
+  test('status --wait follows what is under way, and begins nothing', async () => {
+    const none = await t.cli('ca', 'status', '--wait');
+    expect([none.code, none.out]).toEqual([0, 'no rotation is under way: there is nothing to wait for\n']);
+    expect(spec()).toBeUndefined();
+    const began = await t.cli('ca', 'rotate', '--yes', '--no-wait');
+    expect(began.err).toContain('`orc ca status --wait`');
+    const late = await t.cli('ca', 'status', '--wait', '--timeout', '100ms');
+    expect([late.code, late.err]).toEqual([
+      3,
+      expect.stringContaining('`orc ca status --wait` follows it again'),
+    ]);
+    const follow = t.start('ca', 'status', '--wait');
+    await play({ phase: 'Trust', turn: 'n1', waitingFor: ['manager n1'] });
+    await follow.seen('Trust, 0 of 1 managers done, n1 has the turn');
+    await play({ phase: 'Done' });
+    expect(await follow.ended).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`the CA of the cluster is sha256 ${to} now`),
+    });
+    expect(spec()).toEqual({ rotation: 1 });
+  });
+
   test('rotate follows what is under way, goes on in the cluster when interrupted, and tells when time is up', async () => {
     await t.cli('ca', 'rotate', '--yes', '--no-wait');
     await play({ phase: 'Trust', turn: 'n1', waitingFor: ['manager n1'] });
     const again = t.start('ca', 'rotate');
-    await again.seen('rotation 1 is under way already');
+    await again.seen(
+      'rotation 1 is under way and is followed; no other is begun. --wait-for-unreachable stays 2m',
+    );
     await again.seen('Trust, 0 of 1 managers done, n1 has the turn');
     const stopped = await again.stop();
     expect(stopped.code).toBe(130);
@@ -73,7 +97,9 @@ describe('orc ca', () => {
       3,
       expect.stringMatching(/not done within the timeout; it goes on/),
     ]);
-    expect(spec()?.rotation).toBe(1);
+    const longer = await t.cli('ca', 'rotate', '--no-wait', '--wait-for-unreachable', '5m');
+    expect(longer.out).toContain('--wait-for-unreachable is 5m from now on (it was 2m)');
+    expect(spec()).toEqual({ rotation: 1, waitForUnreachable: '5m' });
   });
 
   test('rotate fails when the context was left behind', async () => {
