@@ -3,6 +3,7 @@ import {
   noAssignments,
   type AssignmentSet,
   type Network,
+  type NodeStatus,
   type Revision,
   type Task,
   type TaskReport,
@@ -26,6 +27,8 @@ interface Node {
   /** Lets all that is under way come to rest. */
   settle(): Promise<void>;
   last(name: string): string | undefined;
+  /** What the node says of itself, as of now. */
+  described(): Promise<NodeStatus | undefined>;
 }
 
 const image = 'sim/run:1';
@@ -105,6 +108,7 @@ async function node(...images: string[]): Promise<Node> {
       handlers?.onAssignments(set);
     },
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,
+    described: async () => handlers?.describe(),
   };
 }
 
@@ -142,6 +146,22 @@ describe('an agent on a simulated engine', () => {
     }
     expect(n.reports.at(-1)?.status).toMatchObject({ state: 'Preparing', reason: 'NetworkNotReady' });
     expect(n.reports.at(-1)?.status.message).toContain('orc describe network late');
+    await n.agent.close();
+  });
+
+  test('says when it has looked at what is there, and reported it', async () => {
+    const n = await node();
+    const settled = async (): Promise<unknown> => (await n.described())?.engine?.settled;
+    expect(await settled()).toBe(false);
+    n.assign(task('a'));
+    await n.settle();
+    expect(n.last('a')).toBe('Running');
+    expect(await settled()).toBe(true);
+    n.assign(task('a'), task('b'));
+    expect(await settled()).toBe(true);
+    n.runtime.down();
+    await n.settle();
+    expect(await settled()).toBe(false);
     await n.agent.close();
   });
 

@@ -83,6 +83,8 @@ export interface Agent {
  */
 export const defaultStarts = 3 * availableParallelism();
 
+const settledMs = 50;
+
 /** Starts the agent of one node: it converges the engine from its checkpoint at once, and to what servers say. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { owner, runtime, logger, clock = systemClock, dataDir } = options;
@@ -140,6 +142,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onContainers: () => void networks.update(),
     portHolder: holderOfOne,
     onEngineDown: (error) => watcher.lost(error),
+    // After the reports of what was found.
+    onSettled: () => void clock.after(settledMs, () => session.describeAgain()),
     reach: new Reach({ clock, ...(dataDir === undefined ? {} : { dataDir }) }),
     ...(checkpoint === undefined ? {} : { checkpoint }),
     maxStarts: options.maxStarts ?? defaultStarts,
@@ -151,6 +155,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(routes === undefined ? {} : { routes: routes.current }),
       role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
+      settled: tasks.settled,
       ...(engineProblem === undefined ? {} : { engineProblem }),
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
       ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),

@@ -1,5 +1,6 @@
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 import type { NodeStatus } from '../api-schemas/index.ts';
+import { hostAddresses } from '../kit/host-addresses.ts';
 import type { EngineInfo } from './runtime/types.ts';
 
 /** What a node says of itself. Pure but for the host's own facts, which a test passes in. */
@@ -12,12 +13,14 @@ export function describeNode(
     readonly routes?: NodeStatus['routes'];
     readonly certificate?: NodeStatus['certificate'] | undefined;
     readonly engine: EngineInfo | undefined;
+    /** What had become of the containers was looked at, and told. */
+    readonly settled?: boolean;
     /** Why the engine does not answer; absent when it does. */
     readonly engineProblem?: string;
   },
-  host = { hostname: hostname(), addresses: hostAddresses() },
+  host = { hostname: hostname(), addresses: ownAddresses() },
 ): NodeStatus {
-  const { role, engine, engineProblem, agentVersion, certificate } = facts;
+  const { role, engine, engineProblem, settled, agentVersion, certificate } = facts;
   const others = host.addresses.filter((one) => one !== facts.address);
   const { routes } = facts;
   return {
@@ -34,19 +37,13 @@ export function describeNode(
       apiVersion: engine?.apiVersion ?? '',
       ...(engine === undefined ? {} : { labels: engine.labels }),
       reachable: engineProblem === undefined,
+      ...(settled === undefined ? {} : { settled }),
       ...(engineProblem === undefined ? {} : { message: engineProblem }),
     },
   };
 }
 
-/** Interfaces of containers are no addresses of the node. */
-const foreign = /^(docker\d|br-|veth|orc-|ov[0-9a-f]{4}-|virbr|cni|flannel|cali)/;
-
-function hostAddresses(): readonly string[] {
-  return Object.entries(networkInterfaces())
-    .filter(([name]) => !foreign.test(name))
-    .flatMap(([, addresses]) => addresses ?? [])
-    .filter(({ internal, address }) => !internal && !/^fe[89ab]/i.test(address))
+const ownAddresses = (): readonly string[] =>
+  hostAddresses()
     .map(({ address }) => address)
     .sort();
-}

@@ -106,6 +106,8 @@ export interface ServerStatus {
   /** How many agents have their session with it. */
   readonly sessions: number;
   readonly ca: { readonly digest: string; readonly notAfter: string };
+  /** Of the cluster, as containers carry it; it stays when the CA is replaced. Absent of an older orc. */
+  readonly clusterId?: string;
   /** End of the first of its certificates to end. They are renewed long before. */
   readonly certificatesUntil: string;
   /** Absent with an etcd of the user's, or with `etcdProblem`. */

@@ -1,6 +1,8 @@
 /** Opens the context that flags and kubeconfig name. */
-import { Client, configPath, loadContext, rememberServers } from '../client/index.ts';
+import { Client, configPath, loadContext, NoContext, rememberServers } from '../client/index.ts';
 import type { GlobalFlags } from './command.ts';
+import { hereIn, withoutContext } from './compose/here.ts';
+import { defaultDataDir } from './compose/flags.ts';
 import type { Connection } from './connection.ts';
 import { CliError, usageError } from './errors.ts';
 import { duration } from './flags.ts';
@@ -15,6 +17,7 @@ export async function connect(flags: GlobalFlags, io: Io): Promise<Connection> {
     path,
     ...(flags.context === undefined ? {} : { context: flags.context }),
   }).catch((error: unknown) => {
+    if (error instanceof NoContext) throw withoutContext(error, hereIn(defaultDataDir()));
     throw error instanceof Error && error.name === 'ConfigError'
       ? new CliError(error.message, { cause: error })
       : error;

@@ -16,6 +16,7 @@ export const entries: readonly Entry[] = [
   entry('Start a cluster', 'leave', 'Take this machine out of its cluster', () => import('./commands/leave.ts')),
   entry('Start a cluster', 'token', 'Show or rotate the tokens that let machines join', () => import('./commands/token.ts')),
   entry('Start a cluster', 'cluster', 'Show how a cluster is, back it up, restore it', () => import('./commands/cluster.ts')),
+  entry('Start a cluster', 'ca', 'Show the CA of the cluster, or replace it', () => import('./commands/ca.ts')),
   entry('Start a cluster', 'systemd-unit', 'Print a systemd unit that runs orc', () => import('./commands/systemd-unit.ts')),
   entry('Start a cluster', 'server', 'Run the API server and controllers', () => import('./commands/server.ts')),
   entry('Start a cluster', 'agent', 'Run the agent of this node', () => import('./commands/agent.ts')),

@@ -26,6 +26,16 @@ export class ConfigError extends Error {
   }
 }
 
+/** There is no context at all: nothing was ever written here, or what was is gone. */
+export class NoContext extends ConfigError {
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`no cluster is configured (${path}): start one with \`orc up\`, or set $ORC_CONFIG`);
+    this.path = path;
+  }
+}
+
 type Entry = { name: string; [field: string]: unknown };
 interface Extension {
   readonly name: string;
@@ -114,12 +124,10 @@ export async function loadContext(options: { path?: string; context?: string } =
   const config = await loadConfig(path);
   const name = options.context ?? config['current-context'];
   const known = (config.contexts ?? []).map((entry) => entry.name);
-  if (name === undefined || name === '')
-    throw new ConfigError(
-      known.length === 0
-        ? `no cluster is configured (${path}): start one with \`orc up\`, or set $ORC_CONFIG`
-        : `${path} has no current context: choose one with --context (${known.join(', ')})`,
-    );
+  if (name === undefined || name === '') {
+    if (known.length === 0) throw new NoContext(path);
+    throw new ConfigError(`${path} has no current context: choose one with --context (${known.join(', ')})`);
+  }
   const context = find(config.contexts, name)?.['context'] as
     { cluster?: string; user?: string; namespace?: string } | undefined;
   if (context === undefined)

@@ -8,46 +8,73 @@ export class ConnectionError extends Error {
   readonly code: string;
   /** True when the request cannot have reached a server, so that repeating it is safe. */
   readonly notSent: boolean;
+  /** The message without advice, for who has no context to choose. */
+  readonly bare: string;
 
   constructor(
     endpoint: string,
     code: string,
     message: string,
-    options: { notSent: boolean; cause?: unknown },
+    options: { notSent: boolean; bare?: string; cause?: unknown },
   ) {
     super(message, { cause: options.cause });
     this.name = 'ConnectionError';
     this.endpoint = endpoint;
     this.code = code;
     this.notSent = options.notSent;
+    this.bare = options.bare ?? message;
   }
 }
 
-function explain(code: string, message: string): string {
+/** OpenSSL's words for a server that lets in nobody without a certificate that it knows. */
+const certificateWanted =
+  /^ERR_SSL_(TLSV13_ALERT_CERTIFICATE_REQUIRED|SSLV3_ALERT_(BAD|UNKNOWN)?_?CERTIFICATE.*)$/;
+
+/** What is wrong, and what may be done about it where there is a context. */
+function explain(code: string, message: string): readonly [what: string, advice?: string] {
   if (untrusted.has(code))
-    return '(its certificate is not signed by the CA of this context): another cluster answers there, this cluster was made anew, or its CA was replaced; `orc up` on a manager writes a fresh context';
+    return [
+      'its certificate is not signed by the CA of this context',
+      'another cluster answers there, this cluster was made anew, or its CA was replaced; `orc up` on a manager writes a fresh context',
+    ];
+  if (certificateWanted.test(code))
+    return [
+      'it wants a certificate before all else, as etcd does: this is not the port of the API, which is 6750 unless it was changed',
+    ];
   switch (code) {
     case 'ECONNREFUSED':
-      return '(connection refused): is `orc up` running? If it listens elsewhere, choose another context with --context or $ORC_CONFIG';
+      return [
+        'connection refused',
+        'is `orc up` running? If it listens elsewhere, choose another context with --context or $ORC_CONFIG',
+      ];
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return '(no such host): check the server address of this context';
+      return ['no such host', 'check the server address of this context'];
     case 'ETIMEDOUT':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return `(${code === 'ETIMEDOUT' ? 'no answer in time' : 'no route'}): check that the machine is up, and that no firewall is between`;
+      return [
+        code === 'ETIMEDOUT' ? 'no answer in time' : 'no route',
+        'check that the machine is up, and that no firewall is between',
+      ];
     case 'CERT_HAS_EXPIRED':
     case 'CERT_NOT_YET_VALID':
-      return '(its certificate is not valid now): check the clocks of both machines; a restart of the server renews its certificate';
+      return [
+        'its certificate is not valid now',
+        'check the clocks of both machines; a restart of the server renews its certificate',
+      ];
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return `(its certificate is for other names): ${message}; start the server with this address in --listen, or use one of the names`;
+      return [
+        'its certificate is for other names',
+        `${message}; start the server with this address in --listen, or use one of the names`,
+      ];
     case 'EPROTO':
-      return '(it does not speak TLS 1.3): is that port really the orc server’s?';
+      return ['it does not speak TLS 1.3', 'is that port really the orc server’s?'];
     case 'ECONNRESET':
     case 'EPIPE':
-      return '(the connection broke): the server may be restarting; try again';
+      return ['the connection broke', 'the server may be restarting; try again'];
     default:
-      return `(${message})`;
+      return [message];
   }
 }
 
@@ -64,12 +91,13 @@ const beforeSending = new Set([
 export function connectionError(endpoint: string, error: unknown, connected: boolean): ConnectionError {
   const { code: known, message = String(error) } = error as { code?: unknown; message?: string };
   const code = typeof known === 'string' ? known : 'UNKNOWN';
-  return new ConnectionError(
-    endpoint,
-    code,
-    `cannot reach the orc server at ${endpoint} ${explain(code, message)}`,
-    { notSent: !connected || beforeSending.has(code), cause: error },
-  );
+  const [what, advice] = explain(code, message);
+  const bare = `cannot reach the orc server at ${endpoint} (${what})`;
+  return new ConnectionError(endpoint, code, advice === undefined ? bare : `${bare}: ${advice}`, {
+    notSent: !connected || beforeSending.has(code),
+    bare,
+    cause: error,
+  });
 }
 
 export const isConnectionError = (error: unknown): error is ConnectionError =>

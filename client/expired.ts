@@ -11,12 +11,13 @@ export const untrusted: ReadonlySet<string> = new Set([
   'CERT_UNTRUSTED',
 ]);
 
-/** What a node does whose servers have another CA by now than it knows. */
+/** What a node does whose servers have another CA by now than it knows; as a worker, and as a manager. */
 export const untrustedText = (server: string): string =>
   `${server} has a certificate of a CA that this node does not trust: the CA was replaced while the node was away, or ` +
-  `another cluster answers there. If it is the first, stop orc here, then join again with ` +
+  'another cluster answers there. If it is the first, and this is a worker: stop orc here, then join again with ' +
   `\`orc join --token TOKEN ${server.replace(/^https:\/\//, '')}\` (\`orc token show\` on a manager prints the token); ` +
-  'the node keeps its name and its containers';
+  'it keeps its name and its containers. If this is a manager: stop orc here, `orc node rm` with its name on another ' +
+  'manager, `orc leave --force` here, then `orc join`';
 
 /**
  * What a person does about a node's certificate that has run out: one command, which finds the node's key and name.

@@ -26,6 +26,7 @@ export {
   loadConfig,
   loadContext,
   mergeContext,
+  NoContext,
   saveConfig,
   updateConfig,
   withContext,

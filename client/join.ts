@@ -16,7 +16,7 @@ import { readText, Transport, type TlsIdentity } from './transport.ts';
 export class CaMismatch extends Error {
   constructor(endpoint: string) {
     super(
-      `${endpoint} belongs to another cluster than the token: its CA has another digest. ` +
+      `${endpoint} belongs to another cluster than the token, or its CA was replaced since (\`orc ca rotate\`): its CA has another digest. ` +
         `Check the address, and get the present token with \`orc token show\` on a manager of the cluster`,
     );
     this.name = 'CaMismatch';

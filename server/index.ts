@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { ensureNamespaces } from './admission/namespaces.ts';
+import { createConnections } from './auth/connections.ts';
 import { handle, type Handler } from './http/handler.ts';
 import { handleUpgrade } from './http/upgrade.ts';
 import { createMetrics } from './metrics.ts';
@@ -79,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     handshakeTimeout: 10_000,
     maxHeaderSize: 64 * 1024,
   });
+  const connections = createConnections({ trust: tls.ca, clock });
   const sockets = new Set<Socket>();
   const upgraded = new Set<Duplex>();
   server.on('connection', (socket: Socket) => {
@@ -87,9 +89,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('request', (req, res) => void handle(handler, req, res));
+  server.on('secureConnection', (socket) => connections.opened(socket));
+  server.on('request', (req, res) => {
+    connections.asked(req.socket as TLSSocket, res);
+    void handle(handler, req, res);
+  });
   server.on('upgrade', (req, socket: Duplex, head: Buffer) => {
     upgraded.add(socket);
+    connections.upgraded(req.socket as TLSSocket);
     socket.on('close', () => upgraded.delete(socket));
     void handleUpgrade({ api, sessions, metrics, logger }, req, socket, head);
   });
@@ -126,7 +133,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let stopped: Promise<void> | undefined;
   return {
     url: `https://${host}:${listening.port}`,
-    renewTls: (renewed) => server.setSecureContext(secureContextOf(renewed)),
+    renewTls(renewed) {
+      server.setSecureContext(secureContextOf(renewed));
+      connections.trust(renewed.ca);
+    },
     close: () => (stopped ??= stop()),
   };
 }

@@ -45,6 +45,8 @@ export interface ClusterDoor {
     readonly path: string;
     readonly query: URLSearchParams;
     readonly identity: Identity;
+    /** The address that it comes from. */
+    readonly from?: string;
     body(): Promise<unknown>;
   }): Promise<Reply>;
   /** `https://host:port` of all managers. */
@@ -92,7 +94,10 @@ export interface Limits {
 export interface RunningServer {
   /** `https://host:port` */
   readonly url: string;
-  /** From now on new connections see this certificate; those that are open stay as they are. */
+  /**
+   * From now on new connections see this certificate. Those that are open stay as they are, but for who came with a
+   * certificate of a CA that is not trusted any more: they end, idle ones at once, others within two seconds.
+   */
   renewTls(tls: ServerOptions['tls']): void;
   /** Ends watches and streams, stops accepting, waits for the requests under way. Idempotent. */
   close(): Promise<void>;

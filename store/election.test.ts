@@ -88,6 +88,31 @@ describe('an election', () => {
     expect(store.cache.get('Lease', 'orc-system', 'server-a')).toBeUndefined();
   });
 
+  test('holds a lease for another time without a moment in which it is not there', async () => {
+    const held = store.holdLease('server-b', { identity: 'b', ttlSeconds: 2 });
+    await held.ready();
+    const gone: string[] = [];
+    const subscription = store.cache.watch('Lease', undefined, {
+      onChanges: (changes) => {
+        gone.push(
+          ...changes.filter(({ type }) => type !== 'MODIFIED').map(({ object }) => object.metadata.name),
+        );
+      },
+      onReset: () => gone.push('reset'),
+    });
+    const seconds = (): unknown =>
+      store.cache.get('Lease', 'orc-system', 'server-b')?.spec.leaseDurationSeconds;
+    await held.lasting(30);
+    expect(seconds()).toBe(30);
+    expect(held.held).toBe(true);
+    await Promise.all([held.lasting(), held.lasting()]);
+    await store.cache.sync();
+    expect(seconds()).toBe(2);
+    expect(gone).toEqual([]);
+    subscription.close();
+    await held.close();
+  });
+
   test('keeps a lease for longer than its time to live', async () => {
     const leader = await store.campaign('long', { identity: 'a', ttlSeconds: 1 });
     await Promise.race([lost(leader.lost), new Promise((resolve) => setTimeout(resolve, 2500))]);

@@ -20,6 +20,11 @@ export interface HeldLease {
   readonly held: boolean;
   /** Resolves when it is held for the first time. */
   ready(): Promise<void>;
+  /**
+   * Has it outlive its holder by another time from now on, as long as ever when absent: for when etcd is about to be
+   * away, and nobody is to think that the process is. Resolves when it is held so, or given up, or at the signal.
+   */
+  lasting(ttlSeconds?: number, signal?: AbortSignal): Promise<void>;
   /** Removes the Lease object, and holds it no more. */
   close(): Promise<void>;
 }
@@ -31,24 +36,47 @@ export interface HeldLease {
 export function holdLease(parts: ElectionParts, name: string, options: HoldLeaseOptions): HeldLease {
   const closed = new AbortController();
   let lease: EtcdLease | undefined;
+  let ttlSeconds = options.ttlSeconds;
+  let change = new AbortController();
+  const onHeld: (() => void)[] = [];
   let isReady = (): void => undefined;
   const ready = new Promise<void>((resolve) => (isReady = resolve));
   const run = async (): Promise<void> => {
     for (let failures = 0; !closed.signal.aborted;) {
       try {
-        lease = await hold(parts, name, options);
+        change = new AbortController();
+        const before = lease;
+        const ttl = ttlSeconds;
+        const next = await hold(parts, name, {
+          ...options,
+          ...(ttl === undefined ? {} : { ttlSeconds: ttl }),
+        });
+        lease = next;
+        // The object hangs on the new one by now.
+        void before?.revoke();
         failures = 0;
         isReady();
-        await Promise.race([aborted(closed.signal), aborted(lease.lost), missing(parts, name, lease.lost)]);
+        if (ttl === ttlSeconds) for (const tell of onHeld.splice(0)) tell();
+        const ended = AbortSignal.any([next.lost, change.signal, closed.signal]);
+        await Promise.race([aborted(ended), missing(parts, name, ended)]);
+        if (change.signal.aborted && !next.lost.aborted) continue;
       } catch (error) {
         failures++;
         parts.logger.warn({ lease: name, error: messageOf(error) }, 'a lease is not held yet');
+        // One that is held, and was to last for another time, is not given up for that.
+        if (lease !== undefined && !lease.lost.aborted && !closed.signal.aborted) {
+          await pause(failures);
+          continue;
+        }
       }
       await lease?.revoke();
       lease = undefined;
-      const wait = backoffMs(failures, { baseMs: 50, maxMs: 1000, random: Math.random });
-      await sleep(parts.clock, wait, closed.signal).catch(() => undefined);
+      await pause(failures);
     }
+  };
+  const pause = async (failures: number): Promise<void> => {
+    const wait = backoffMs(failures, { baseMs: 50, maxMs: 1000, random: Math.random });
+    await sleep(parts.clock, wait, closed.signal).catch(() => undefined);
   };
   const running = run();
   return {
@@ -56,6 +84,17 @@ export function holdLease(parts: ElectionParts, name: string, options: HoldLease
       return lease !== undefined && !lease.lost.aborted;
     },
     ready: () => ready,
+    async lasting(seconds = options.ttlSeconds, signal) {
+      const isPending = onHeld.length > 0;
+      if (seconds === ttlSeconds && !isPending) return;
+      const held = new Promise<void>((resolve) => onHeld.push(resolve));
+      if (seconds !== ttlSeconds) {
+        ttlSeconds = seconds;
+        change.abort();
+      }
+      const enough = AbortSignal.any([closed.signal, ...(signal === undefined ? [] : [signal])]);
+      await Promise.race([held, aborted(enough)]);
+    },
     close: async () => {
       closed.abort(new Error('The lease is given up'));
       await running;

@@ -11,7 +11,7 @@ export interface MaintenanceOptions {
   readonly logger: Logger;
   /**
    * How long etcd keeps old revisions, for watches that come back: one that was away for longer reads all anew.
-   * Default 5 minutes, in ms: a thousand tasks in a crash loop write some 8 MB a minute.
+   * Default 5 minutes, in ms: a thousand tasks in a crash loop write some 10 MB a minute.
    */
   readonly retentionMs?: number;
   /** How often it looks. Default 15 000 ms. */

@@ -67,9 +67,9 @@ export interface EtcdSupervisor {
   trouble(): string | undefined;
   /**
    * The files that etcd is to go by. It is started again when others are named than it was started with, since it
-   * reads whom to trust only then; `before` is called first. Resolves when it answers. Repeating it does nothing more.
+   * reads whom to trust only then; `before` is called first. Resolves when it answers, rejects at the signal. Repeating it does nothing more.
    */
-  useTls(tls: EtcdTls, before?: () => Promise<unknown>): Promise<void>;
+  useTls(tls: EtcdTls, signal: AbortSignal, before?: () => Promise<unknown>): Promise<void>;
   /** Ends etcd, with SIGKILL when it takes longer than 5 s. Idempotent. */
   stop(): Promise<void>;
 }
@@ -198,7 +198,7 @@ class Supervisor implements EtcdSupervisor {
     this.#state = 'stopped';
   }
 
-  async useTls(tls: EtcdTls, before?: () => Promise<unknown>): Promise<void> {
+  async useTls(tls: EtcdTls, signal: AbortSignal, before?: () => Promise<unknown>): Promise<void> {
     const { dataDir, logger } = this.#options;
     this.#options = { ...this.#options, tls };
     const old = this.#process;
@@ -206,11 +206,16 @@ class Supervisor implements EtcdSupervisor {
     if (old === undefined || record === undefined || sameSettings(record.args, this.#args(record))) return;
     logger.info({ pid: old.pid }, 'etcd is started again, to go by other certificates');
     await before?.().catch(() => undefined);
-    this.#isRestarting = true;
-    await endEtcd(old, this.#clock);
+    signal.throwIfAborted();
+    // One that has ended meanwhile is started again as it is to be, all the same.
+    if (this.#process === old && this.#state === 'running') {
+      this.#isRestarting = true;
+      await endEtcd(old, this.#clock);
+    }
+    const enough = AbortSignal.any([this.#stopping.signal, signal]);
     while (this.#process === old || this.#state !== 'running') {
       if (this.#isRemoved()) throw new Error(this.#removed());
-      await sleep(this.#clock, 20, this.#stopping.signal);
+      await sleep(this.#clock, 20, enough);
     }
   }
 
@@ -326,10 +331,10 @@ class Supervisor implements EtcdSupervisor {
   }
 
   #removed(): string {
-    const { dataDir, member } = this.#options;
+    const name = this.#options.member?.name ?? '';
     return (
-      `The member ${member?.name ?? ''} was removed from its cluster: its data is of no use any more. ` +
-      `Remove ${dataDir} and join again`
+      `The member ${name} was removed from its cluster: its data is of no use any more. ` +
+      'Stop orc here, run `orc leave`, then `orc join` (`orc token show manager` on a manager prints the command)'
     );
   }
 

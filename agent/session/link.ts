@@ -31,7 +31,8 @@ export interface LinkOptions {
   onSet(link: Link): void;
   onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void;
   onServers(servers: readonly string[]): void;
-  onCertificates(certificates: Certificates): void;
+  /** What the server issues with and trusts has come, or is another: see `certificates`. */
+  onCertificates(link: Link): void;
 }
 
 const missedPongs = 3;
@@ -49,6 +50,8 @@ export class Link {
   readonly ready: Promise<boolean>;
   /** Name of the server; empty before `welcome`. */
   server = '';
+  /** What the server issues certificates with and trusts, when it has said so. */
+  certificates: Certificates | undefined;
   /** Whether it could write to the store when it last said so. */
   hasQuorum = true;
   readonly #options: LinkOptions;
@@ -161,10 +164,12 @@ export class Link {
         this.server = frame.server;
         this.#heartbeatMs = frame.heartbeatMs;
         this.#beatLater();
-        if (frame.certificates !== undefined) onCertificates(frame.certificates);
+        this.certificates = frame.certificates;
+        onCertificates(this);
         return onServers(frame.servers ?? []);
       case 'certificates':
-        return onCertificates(frame.certificates);
+        this.certificates = frame.certificates;
+        return onCertificates(this);
       case 'servers':
         return onServers(frame.servers);
       case 'stream':

@@ -271,7 +271,7 @@ class Session implements AgentSession {
       onServers: (servers) => {
         if (this.#servers.learn(servers)) this.#follow();
       },
-      onCertificates: (certificates) => this.#options.onCertificates?.(certificates, endpoint),
+      onCertificates: (from) => this.#followCertificates(from),
     });
     const { signal } = this.#stop;
     const onStop = (): void => link.close(sessionClose.done, 'The agent stopped');
@@ -309,6 +309,7 @@ class Session implements AgentSession {
     const { server, endpoint, set } = link;
     logger.info({ server, endpoint, tasks: set?.tasks.length }, 'Session with the server began');
     this.#follow();
+    this.#followCertificates(link);
     // It may be reached by another address by now.
     void link.describe();
     onConnect?.call(this.#options, server);
@@ -384,6 +385,12 @@ class Session implements AgentSession {
       (identity) => signOfLife.follow({ servers, everyMs, tls: identity }),
       () => undefined,
     );
+  }
+
+  /** A server that gives no session, being cut off from the store, may know less than others. */
+  #followCertificates({ certificates, endpoint }: Link): void {
+    const isInUse = this.#link?.endpoint === endpoint;
+    if (isInUse && certificates !== undefined) this.#options.onCertificates?.(certificates, endpoint);
   }
 
   #say(server: string, reason: string): void {

@@ -38,6 +38,8 @@ export interface TasksOptions {
   readonly portHolder: (ports: readonly Port[]) => Promise<string | undefined>;
   /** The engine did not answer. */
   readonly onEngineDown: (error: RuntimeError) => void;
+  /** `settled` is true from now on. */
+  readonly onSettled?: () => void;
   readonly checkpoint?: CheckpointFile;
   /** For how long no server has been reached; tasks that ask for it are stopped then. */
   readonly reach?: Reach;
@@ -66,6 +68,8 @@ export class Tasks {
   #told = false;
   #engineUp = false;
   #closed = false;
+  /** Those that were not looked at since the engine came. */
+  readonly #unseen = new Set<Entry>();
   #problems: readonly PortProblem[] = [];
   #cancelStops = (): void => undefined;
   readonly #unreported = new Set<Entry>();
@@ -80,6 +84,11 @@ export class Tasks {
       gone: (entry) => this.#sendReport(entry, true),
       drained: () => options.onServing(),
     };
+  }
+
+  /** What had become of the containers was looked at since the engine came, and a server was told. */
+  get settled(): boolean {
+    return this.#engineUp && this.#told && this.#unseen.size === 0;
   }
 
   /** Goes on from the last checkpoint: call before anything else. */
@@ -119,6 +128,7 @@ export class Tasks {
     this.#told = true;
     this.#assign(set, new Map());
     if (!first) return;
+    this.#lookAtAll();
     this.#reportWhatIsNew();
     for (const stray of this.#strays.values()) this.#adoptStray(stray);
     this.#options.networks.keep(this.#networkUsers());
@@ -127,6 +137,7 @@ export class Tasks {
   /** The engine is back (or there), with these containers: everything is looked at anew. */
   engineUp(containers: readonly ContainerState[]): void {
     this.#engineUp = true;
+    this.#lookAtAll();
     this.resync(containers);
   }
 
@@ -154,6 +165,19 @@ export class Tasks {
     }
     this.#strays = byUID;
     if (this.#told) for (const stray of byUID.values()) this.#adoptStray(stray);
+  }
+
+  #lookAtAll(): void {
+    if (!this.#engineUp) return;
+    for (const entry of this.#entries.values()) {
+      this.#unseen.add(entry);
+      this.#wake(entry);
+    }
+    if (this.settled) this.#options.onSettled?.();
+  }
+
+  #looked(entry: Entry): void {
+    if (this.#engineUp && this.#unseen.delete(entry) && this.settled) this.#options.onSettled?.();
   }
 
   /** What happened while no server was there, before this process began. */
@@ -293,6 +317,8 @@ export class Tasks {
         entry.again = false;
         if (entry.stale) await inspect(this.#deps, entry);
         const step = plan(viewOf(entry, this.#options.clock.now(), this.#options.reach?.outMs ?? 0));
+        // It has no container; to get one may take long.
+        if (step.kind === 'prepare') this.#looked(entry);
         if (step.kind !== 'wait') await execute(this.#deps, entry, step);
         else if (!entry.again) {
           this.#rest(entry, step.until);
@@ -304,6 +330,7 @@ export class Tasks {
     } finally {
       entry.busy = false;
       this.#options.onContainers?.();
+      this.#looked(entry);
     }
   }
 

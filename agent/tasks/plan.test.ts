@@ -81,6 +81,17 @@ describe('a task that is to run', () => {
     }
   });
 
+  test('does not wait for a clock that was set back since it came', () => {
+    const later = 600_000;
+    const at = (ms: number): string => new Date(now + later + ms).toISOString();
+    const pause = task({ notBefore: at(8_000) });
+    const made = { ...pause, metadata: { ...pause.metadata, creationTimestamp: at(0) } };
+    const record = { status: { state: 'Accepted' as const, since: at(0) } };
+    expect(reported(plan(view('Accepted', 'missing', { task: made, record })))).toMatchObject({
+      state: 'Preparing',
+    });
+  });
+
   test('waits once: what it has begun after its pause goes on', () => {
     const at = (ms: number): string => new Date(now + ms).toISOString();
     const pause = task({ notBefore: at(0) });

@@ -118,7 +118,7 @@ function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {
   if (task.spec.nodeName === undefined) return wait;
   if (!isBefore(record.status.state, 'Preparing')) return { kind: 'prepare' };
   // Not even made before: what its predecessor failed at may be the making, and that is what the pause is for.
-  const start = startOf(task, record);
+  const start = startOf(task, record, now);
   return start > now ? { kind: 'wait', until: start } : advance(record, 'Preparing');
 }
 
@@ -156,13 +156,15 @@ function unhealthy({ healthMessage }: ContainerState): string {
 const sameClockMs = 5_000;
 
 /**
- * When a task that is Accepted may be made, by this node's clock. What the server says is by its own clock: when that is another time
- * than ours, the pause that it meant counts from when the task came here.
+ * When a task that is Accepted may be made, by this node's clock. What the server says is by its own clock: when that
+ * is another time than ours, the pause that it meant counts from when the task came here. When our own was set back
+ * since, nobody knows how long that is ago: it waits no more.
  */
-function startOf({ spec, metadata }: Task, { status }: TaskRecord): number {
+function startOf({ spec, metadata }: Task, { status }: TaskRecord, now: number): number {
   if (spec.notBefore === undefined) return 0;
   const [start, madeAt] = [Date.parse(spec.notBefore), Date.parse(metadata.creationTimestamp ?? '')];
   const cameAt = Date.parse(status.since ?? '');
+  if (cameAt - now > sameClockMs) return 0;
   const isSameClock = !(Math.abs(cameAt - madeAt) > sameClockMs); // or it is not known
   return isSameClock ? start : cameAt + Math.max(0, start - madeAt);
 }

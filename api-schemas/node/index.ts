@@ -11,6 +11,12 @@ const statusText = ({ spec, status }: Node): string => {
   return availability === 'active' ? state : `${state},${availability === 'pause' ? 'Cordoned' : 'Draining'}`;
 };
 
+/** `worker (to be manager)`: a change of role may wait, and is not to be forgotten meanwhile. */
+const roleText = ({ spec, status }: Node): string | undefined => {
+  const [wanted, role] = [spec?.role, status?.role];
+  return wanted === undefined || wanted === role ? role : `${role ?? 'none'} (to be ${wanted})`;
+};
+
 /** Sessions create nodes; users set spec, labels and annotations, and delete nodes that are gone. */
 export const nodeKind = defineKind<'Node'>({
   kind: 'Node',
@@ -24,7 +30,7 @@ export const nodeKind = defineKind<'Node'>({
   columns: [
     nameColumn,
     column('Status', 'Whether it takes tasks, and why not.', statusText),
-    column('Role', 'Manager or worker.', ({ status }) => status?.role),
+    column('Role', 'Manager or worker, and what it is to be.', roleText),
     ageColumn,
     column('Engine', 'Version of the container engine.', ({ status }) => status?.engine?.version),
     column('Address', 'Address others reach it by.', ({ status }) => status?.addresses?.[0], 1),

@@ -65,6 +65,9 @@ const status = obj(
         apiVersion: str('Highest API version it speaks, e.g. `1.51`.'),
         labels: stringMap('Labels of the engine (daemon.json).'),
         reachable: bool('It answers.'),
+        settled: bool(
+          'What had become of the containers was looked at since the engine and the agent are there, and told.',
+        ),
         message: str('Why it is not reachable.'),
       },
       { required: ['runtime', 'version', 'apiVersion', 'reachable'] },

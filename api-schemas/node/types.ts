@@ -64,6 +64,8 @@ export interface NodeStatus {
     };
     /** It answers. */
     readonly reachable: boolean;
+    /** What had become of the containers was looked at since the engine and the agent are there, and told. */
+    readonly settled?: boolean;
     /** Why it is not reachable. */
     readonly message?: string;
   };

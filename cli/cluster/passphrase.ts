@@ -1,13 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { leastPassphrase } from '../../api-schemas/cluster-api.ts';
 import { usageError } from '../errors.ts';
+import { readFileOf } from '../file-flag.ts';
 import { note, type Io } from '../io.ts';
 
 /** From the file, else `$ORC_PASSPHRASE`, else asked for in a terminal without showing it. Never from an argument. */
 export async function readPassphrase(io: Io, file: string | undefined, confirm: boolean): Promise<string> {
-  if (file !== undefined) return checked(readFileSync(file, 'utf8').replace(/\r?\n$/, ''));
+  if (file !== undefined) return checked(readFileOf('--passphrase-file', file).replace(/\r?\n$/, ''));
   const given = io.env['ORC_PASSPHRASE'];
   if (given !== undefined && given !== '') return checked(given);
   if (!process.stdin.isTTY) {

@@ -10,6 +10,7 @@ import {
 import type { Node } from '../../api-schemas/index.ts';
 import { formatBytes } from '../../api-schemas/units.ts';
 import { humanDuration } from '../output/age.ts';
+import { remedyOf, skippedText, toJoinAgain } from './ca-view.ts';
 import { majorityOf } from './quorum.ts';
 import type { ManagerReport, Report } from './report.ts';
 
@@ -29,15 +30,24 @@ const certificateDays = 20;
 
 export function problemsOf(report: Report): readonly Problem[] {
   const quorum = quorumProblems(report);
+  // They cannot be heard of, and that is no news: what matters is why.
+  const skipped = toJoinAgain(report.cluster);
   return [
     ...quorum,
-    ...report.managers.flatMap((manager) => managerProblems(manager, quorum.length === 0)),
+    ...skipped.map((id) => ({ message: skippedText(id), remedy: remedyOf(id) })),
+    ...report.managers
+      .filter(({ name }) => !skipped.includes(`manager ${name}`))
+      .flatMap((manager) => managerProblems(manager, quorum.length === 0)),
     ...memberProblems(report),
     ...lagProblems(report),
     ...certificateProblems(report),
     ...clockProblems(report),
     ...controllerProblems(report),
-    ...report.nodes.flatMap(nodeProblems),
+    ...report.nodes
+      .filter(
+        ({ metadata: { name } }) => ![`node ${name}`, `manager ${name}`].some((id) => skipped.includes(id)),
+      )
+      .flatMap(nodeProblems),
   ];
 }
 
@@ -165,7 +175,7 @@ function certificateProblems({ managers, nowMs }: Report): readonly Problem[] {
       : [
           {
             message: `the CA of the cluster ends on ${first.notAfter.slice(0, 10)}`,
-            remedy: 'no certificate outlives it: plan for a new cluster before then',
+            remedy: 'no certificate outlives it: `orc ca rotate` replaces it while the cluster runs',
           },
         ];
   const own = managers.flatMap(({ name, status }) =>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { peerAnnotation, type ServerStatus } from '../../api-schemas/cluster-api.ts';
-import type { Cluster, Node } from '../../api-schemas/index.ts';
+import type { Cluster, ClusterCa, Node } from '../../api-schemas/index.ts';
 import { golden } from '../testing.ts';
 import { problemsOf } from './problems.ts';
 import type { ManagerReport, Report } from './report.ts';
@@ -35,6 +35,7 @@ const manager = (
       isCurrent: true,
       sessions: 2,
       ca: { digest: 'ab'.repeat(32), notAfter: '2049-12-31T00:00:00Z' },
+      clusterId: 'cd'.repeat(8),
       certificatesUntil: '2030-12-01T00:00:00Z',
       etcd: {
         members,
@@ -132,6 +133,36 @@ describe('the status of a cluster', () => {
     expect(others.map(({ remedy }) => remedy)).toEqual(
       Array.from({ length: 2 }, () => 'start orc there, or mend the network'),
     );
+  });
+
+  test('says of who was skipped while the CA was replaced that it is to join again, and nothing else', () => {
+    const skipped = ['node d', 'manager c', 'node c'];
+    const when = { startedAt: '', since: '' };
+    const ca: ClusterCa = {
+      rotation: 1,
+      phase: 'Done',
+      from: 'a',
+      to: 'b',
+      ...when,
+      waitingFor: [],
+      skipped,
+    };
+    const report: Report = {
+      ...healthy,
+      cluster: { ...cluster, status: { ca } },
+      managers: [manager('a'), manager('b'), gone('c')],
+      nodes: [node('a', 'True'), node('c', 'Unknown'), node('d', 'Unknown')],
+    };
+    expect(problemsOf(report)).toEqual([
+      {
+        message: expect.stringMatching(/^node d does not trust the present CA: .*out of reach/),
+        remedy: expect.stringContaining('join it again'),
+      },
+      {
+        message: expect.stringMatching(/^manager c does not trust the present CA/),
+        remedy: expect.stringContaining('`orc node rm c`'),
+      },
+    ]);
   });
 
   test('names the command that removes a manager that was added and does not come', () => {

@@ -6,6 +6,7 @@ import { humanDuration } from '../output/age.ts';
 import { paletteFor } from '../output/color.ts';
 import { renderTable } from '../output/table.ts';
 import { toJson } from '../output/yaml.ts';
+import { caOfCluster, phaseText, underWay } from './ca-view.ts';
 import { lagsOf, membersOf, problemsOf, type Problem } from './problems.ts';
 import { adviceFor } from './quorum.ts';
 import { gather, type ManagerReport, type Report } from './report.ts';
@@ -22,8 +23,9 @@ export async function clusterStatus(context: Context, output: 'json' | undefined
 
 const caOf = ({ managers }: Report) => managers.find(({ status }) => status !== undefined)?.status?.ca;
 
-/** As containers carry it: `dev.orc.cluster`. */
-const idOf = (report: Report): string => caOf(report)?.digest.slice(0, 16) ?? 'unknown';
+/** As containers carry it: `dev.orc.cluster`. It stays when the CA is replaced; an older orc does not say it. */
+const idOf = ({ managers }: Report): string =>
+  managers.find(({ status }) => status?.clusterId !== undefined)?.status?.clusterId ?? 'unknown';
 
 const tokensOf = ({ cluster }: Report) => ({ worker: 1, manager: 1, ...cluster?.spec.tokens });
 
@@ -66,6 +68,7 @@ export function linesOf(report: Report): readonly string[] {
         'Tokens',
         `worker: generation ${String(tokens.worker)}, manager: generation ${String(tokens.manager)}`,
       ],
+      ...rotationLine(report),
       ['Nodes', nodesLine(report)],
       ['Leaders', byHolder(leaderNames)],
     ]),
@@ -87,6 +90,14 @@ export function linesOf(report: Report): readonly string[] {
       managers.map((manager) => rowOf(manager, lags.get(manager.name), nowMs)),
     ),
   ];
+}
+
+function rotationLine({ cluster }: Report): readonly (readonly string[])[] {
+  const rotation = underWay(cluster);
+  const ca = caOfCluster(cluster);
+  if (rotation === undefined) return [];
+  const how = ca === undefined || ca.phase === 'Done' ? 'not begun' : phaseText(ca);
+  return [['New CA', `rotation ${String(rotation)}, ${how} (\`orc ca status\`)`]];
 }
 
 function rowOf(manager: ManagerReport, lag: number | undefined, nowMs: number): readonly string[] {

@@ -4,17 +4,18 @@ import { readPassphrase } from '../cluster/passphrase.ts';
 import { clusterStatus } from '../cluster/status.ts';
 import { advertisedAddress, formatAddress } from '../compose/advertise.ts';
 import {
-  commonOptions,
+  advertiseOption,
+  dataDirOption,
   defaultNodeName,
   defaultPort,
   loggerOf,
-  memberOptions,
   nodeNameOption,
   parseListen,
 } from '../compose/flags.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { recoverManager, restoreManager } from '../compose/restore.ts';
 import { CliError, usageError } from '../errors.ts';
+import { checkReadable, checkWritable } from '../file-flag.ts';
 import { note, say } from '../io.ts';
 
 export const command = defineCommand({
@@ -32,26 +33,42 @@ export const command = defineCommand({
     'lost. The passphrase comes from --passphrase-file, $ORC_PASSPHRASE, or is asked for.\n' +
     'restore, recover: on the machine itself, while orc does not run there. Containers that run are taken over.',
   options: (yargs) =>
-    memberOptions(commonOptions(yargs))
+    dataDirOption(yargs, 'restore, recover: of the manager that is made, or made the only one')
       .positional('action', {
         choices: ['status', 'backup', 'restore', 'recover'] as const,
         demandOption: true,
         describe: 'What to do',
       })
-      .positional('file', { type: 'string', describe: 'The backup' })
+      .positional('file', { type: 'string', describe: 'backup, restore: the backup' })
       .option('output', {
         alias: 'o',
         type: 'string',
         choices: ['json'] as const,
         describe: 'status: how to print',
       })
-      .option('passphrase-file', { type: 'string', describe: 'A file that holds the passphrase' })
+      .option('passphrase-file', {
+        type: 'string',
+        describe: 'backup, restore: a file that holds the passphrase',
+      })
       .option('stale', { type: 'boolean', default: false, describe: 'backup: without asking the majority' })
-      .option('force', { type: 'boolean', default: false, describe: 'recover: yes, the others are gone' })
+      .option('force', {
+        type: 'boolean',
+        default: false,
+        describe: 'recover: yes, the others are gone; backup: replace the file that is there',
+      })
       .option('listen', {
         type: 'string',
         defaultDescription: `0.0.0.0:${defaultPort}`,
         describe: 'restore: where the API listens',
+      })
+      .option('advertise', {
+        ...advertiseOption,
+        describe: 'restore: address (and port) by which other machines reach this one',
+      })
+      .option('peer-port', {
+        type: 'number',
+        default: defaultPort + 1,
+        describe: 'restore: port of etcd, for the other managers only',
       })
       .option('node-name', { ...nodeNameOption, describe: 'restore: name of this node' }),
 
@@ -61,7 +78,8 @@ export const command = defineCommand({
       case 'status':
         return clusterStatus(context, flags.output);
       case 'backup': {
-        const file = fileOf(flags.file);
+        const file = fileOf(flags.file, 'backup');
+        checkWritable('a backup', file, flags.force);
         const passphrase = await readPassphrase(io, flags.passphraseFile, true);
         const { client } = await connect();
         const bytes = await writeBackup(client, { file, passphrase, staleOk: flags.stale, signal });
@@ -71,7 +89,8 @@ export const command = defineCommand({
         );
       }
       case 'restore': {
-        const file = fileOf(flags.file);
+        const file = fileOf(flags.file, 'restore');
+        checkReadable('the backup', file);
         const passphrase = await readPassphrase(io, flags.passphraseFile, false);
         const listen = parseListen(flags.listen ?? `0.0.0.0:${defaultPort}`);
         const advertise = await advertisedAddress(flags.advertise, listen);
@@ -87,7 +106,7 @@ export const command = defineCommand({
               advertise: formatAddress(advertise),
               peerPort: flags.peerPort,
             },
-            logger: loggerOf({ ...flags, logLevel: 'warn' }),
+            logger: loggerOf({ logLevel: 'warn' }),
           });
           note(
             io,
@@ -117,7 +136,7 @@ export const command = defineCommand({
   },
 });
 
-function fileOf(file: string | undefined): string {
+function fileOf(file: string | undefined, action: 'backup' | 'restore'): string {
   if (file !== undefined) return file;
-  throw usageError('no file is given', 'e.g. orc cluster backup orc.backup');
+  throw usageError('no file is given', `e.g. orc cluster ${action} orc.backup`);
 }

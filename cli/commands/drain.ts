@@ -1,5 +1,5 @@
-import { taskStates, type Service, type Task } from '../../api-schemas/index.ts';
-import { startInformer } from '../../client/index.ts';
+import type { Service, Task } from '../../api-schemas/index.ts';
+import { startInformer, type Client } from '../../client/index.ts';
 import { defineCommand, type Context, type ExitCode } from '../command.ts';
 import type { Connection } from '../connection.ts';
 import { duration } from '../flags.ts';
@@ -7,6 +7,15 @@ import { note, say } from '../io.ts';
 import { nodeName, setAvailability } from '../nodes.ts';
 import { wordsOf } from '../wait/observe.ts';
 import { live } from '../wait/live.ts';
+import {
+  isAlive,
+  serviceOf,
+  strandedBy,
+  strandedText,
+  together,
+  unplaced,
+  type Stranded,
+} from '../wait/stranded.ts';
 
 export const command = defineCommand({
   positionals: '<node>',
@@ -34,23 +43,51 @@ export const command = defineCommand({
     const timeoutMs = duration(args.timeout, '--timeout');
     const name = nodeName(args.node);
     const connection = await context.connect();
+    const { items } = await connection.client.list('Task', {
+      signal: context.signal,
+      fieldSelector: `spec.nodeName=${name}`,
+    });
+    const before = items.filter(isAlive);
+    const stranded = await foresee(connection.client, name, before, context.signal);
+    const warning = strandedText(name, stranded, 'before');
+    if (warning !== undefined) note(context.io, `warning: ${warning}`);
     const changed = await setAvailability(connection.client, name, 'drain', context.signal);
     say(context.io, `node/${name} ${changed ? 'draining' : 'already draining'}`);
-    return args.wait ? waitEmpty(context, connection, name, timeoutMs) : 0;
+    return args.wait ? waitEmpty(context, connection, name, { timeoutMs, before }) : 0;
   },
 });
+
+/** Which of these tasks have no other node now, as far as that can be told. */
+async function foresee(
+  client: Client,
+  name: string,
+  tasks: readonly Task[],
+  signal: AbortSignal,
+): Promise<Stranded> {
+  const [nodes, services] = await Promise.all([
+    client.list('Node', { signal }),
+    client.list('Service', { signal }),
+  ]);
+  return strandedBy(name, { nodes: nodes.items, services: services.items, tasks });
+}
 
 async function waitEmpty(
   context: Context,
   { client }: Connection,
   name: string,
-  timeoutMs: number,
+  { timeoutMs, before }: { readonly timeoutMs: number; readonly before: readonly Task[] },
 ): Promise<ExitCode> {
   const onChange = (): void => wait.wake();
-  const tasks = startInformer(client, 'Task', { fieldSelector: `spec.nodeName=${name}` }, { onChange });
+  const onTask = (_: unknown, task: Task): void => {
+    if (isAlive(task)) emptied.add(serviceOf(task));
+    onChange();
+  };
+  const fieldSelector = `spec.nodeName=${name}`;
+  const tasks = startInformer(client, 'Task', { fieldSelector }, { onChange: onTask });
   const services = startInformer(client, 'Service', {}, { onChange });
   const node = startInformer(client, 'Node', { fieldSelector: `metadata.name=${name}` }, { onChange });
   let synced = false;
+  const emptied = new Set(before.map(serviceOf));
   const left = (): readonly Task[] => tasks.list().filter(isAlive);
   const isEnded = (): boolean => node.list().some(({ spec }) => spec.availability !== 'drain');
   const wait = live(context, timeoutMs, () => ({
@@ -73,7 +110,15 @@ async function waitEmpty(
     );
     return 1;
   }
-  if (code === 0) say(context.io, `node/${name} drained`);
+  if (code === 0) {
+    say(context.io, `node/${name} drained`);
+    const [foreseen, { items }] = await Promise.all([
+      foresee(client, name, before, context.signal),
+      client.list('Task', { signal: context.signal }),
+    ]);
+    const warning = strandedText(name, together(foreseen, unplaced(emptied, items)), 'after');
+    if (warning !== undefined) note(context.io, `warning: ${warning}`);
+  }
   if (code === 130)
     note(
       context.io,
@@ -88,10 +133,6 @@ async function waitEmpty(
   }
   return code;
 }
-
-/** Its container may still run. */
-const isAlive = ({ status }: Task): boolean =>
-  taskStates.indexOf(status?.state ?? 'New') <= taskStates.indexOf('Running');
 
 const maxShown = 15;
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { defineCommand } from '../command.ts';
 import { advertisedAddress, formatAddress, parseAddress, urlOf } from '../compose/advertise.ts';
 import { checkAgentFlags, checkServerFlags } from '../compose/check.ts';
@@ -16,6 +15,7 @@ import { joinThrough, readToken } from '../compose/join.ts';
 import { lockDataDir } from '../compose/lock.ts';
 import { runNode } from '../compose/cluster-node.ts';
 import { usageError } from '../errors.ts';
+import { readFileOf } from '../file-flag.ts';
 import { note, type Io } from '../io.ts';
 
 export const command = defineCommand({
@@ -70,7 +70,8 @@ export const command = defineCommand({
           'join again with a token of that role and the same name, or leave first with `orc leave`',
         );
       }
-      const advertise = await advertisedAddress(flags.advertise, listen);
+      const towards = servers.map((server) => parseAddress(server).host);
+      const advertise = await advertisedAddress(flags.advertise, listen, { towards });
       const joined = await joinThrough({
         dataDir: flags.dataDir,
         nodeName,
@@ -100,7 +101,7 @@ export const command = defineCommand({
 
 function tokenOf(io: Io, flags: { token?: string | undefined; tokenFile?: string | undefined }): string {
   const { token = io.env['ORC_JOIN_TOKEN'], tokenFile } = flags;
-  if (tokenFile !== undefined) return readFileSync(tokenFile, 'utf8');
+  if (tokenFile !== undefined) return readFileOf('--token-file', tokenFile);
   if (token !== undefined) return token;
   throw usageError('no token is given', 'give --token, --token-file or $ORC_JOIN_TOKEN');
 }

@@ -132,13 +132,13 @@ function withPki(cluster: Cluster, name: string, pki: ManagerPki): Cluster | und
 /** The CA that is to issue next: it is here already, or another manager has it. */
 async function nextOf({ pki, nodeName }: RotationOptions, { status }: Cluster): Promise<KeyedCertificate> {
   const to = status?.ca?.to ?? '';
-  const { next, trust, admin } = pki();
+  const { next, trust, server } = pki();
   if (next !== undefined && digestOf(next.cert) === to) return next;
   const endpoints = Object.entries(status?.managers ?? {})
     .filter(([name, { pki: theirs }]) => name !== nodeName && (theirs?.next === to || theirs?.issuer === to))
     .map(([, { url }]) => url);
   if (endpoints.length === 0) throw new Error('no other manager has the next CA');
-  const client = new Client({ endpoints, tls: { ca: trust, cert: admin.cert, key: admin.key } });
+  const client = new Client({ endpoints, tls: { ca: trust, cert: server.cert, key: server.key } });
   try {
     const answer = JSON.parse(await client.raw('GET', `/cluster/v1/next-ca?digest=${to}`)) as NextCaAnswer;
     if (digestOf(answer.ca) !== to) throw new Error('another manager gave another CA than the one to come');

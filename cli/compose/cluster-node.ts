@@ -20,6 +20,7 @@ import { parseListen } from './flags.ts';
 import { forgetManager } from './forget-manager.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import { keepNodeTls, readNodeTls, type NodeTls, type NodeTlsKeeper } from './node-tls.ts';
 import { checkOwnNode, followOwnNode, tellRole, type OwnNodeOptions } from './own-node.ts';
 import { readdressed } from './readdress.ts';
@@ -70,11 +71,11 @@ class ClusterNode {
   }
 
   async run(): Promise<void> {
-    const { signal, logger } = this.#context;
+    const { io, signal, logger } = this.#context;
     const { dataDir } = this.#flags;
     const file = await readdressed(this.#file, this.#flags);
     if (file !== this.#file) await this.#replace(file);
-    if (this.#file.role === 'worker') await forgetManager(dataDir);
+    if (this.#file.role === 'worker') await forgetManager(io, dataDir);
     const begun = this.#begin();
     this.#changing = begun
       .then((failure) => (failure === undefined ? this.#converge() : undefined))
@@ -143,7 +144,10 @@ class ClusterNode {
     const listen = parseListen(file.listen);
     await checkListen(listen);
     const member = { file, servers, save: (next: ManagerFile) => this.#save({ manager: next }) };
-    const onWait = (message: string): void => note(io, message);
+    const onWait = (message: string): void => {
+      note(io, message);
+      if (file.etcd === 'joining') void this.#tell(false, 'Promoting', message);
+    };
     const options = { ...this.#flags, nodeName, listen, member, logger, signal, clock, onWait };
     const manager = await startManager(options);
     this.#manager = manager;
@@ -187,10 +191,7 @@ class ClusterNode {
   }
 
   #tls(): NodeTls {
-    if (this.#manager !== undefined) {
-      const { trust, node } = this.#manager.pki;
-      return { ca: trust, cert: node.cert, key: node.key };
-    }
+    if (this.#manager !== undefined) return nodeTlsOf(this.#manager.pki);
     return this.#keeper?.current ?? readNodeTls(this.#flags.dataDir);
   }
 
@@ -300,8 +301,9 @@ class ClusterNode {
   }
 }
 
+/** What the servers' words do not say: they tell how it becomes a node again. */
 const afterRemoval =
-  'Its containers run on. To clear them, stop orc here and run `orc leave`; to be a node again, `orc join` after that ' +
-  '(`orc token show` on a manager prints the whole command)';
+  'Its containers run on until `orc leave` removes them; stop orc first (`orc token show` on a manager prints the ' +
+  'command to join)';
 
 const removedError = (why: string): CliError => new CliError(why, { remedy: afterRemoval });

@@ -8,16 +8,17 @@ import type { Manager } from './manager.ts';
 
 const wanted = 'orc';
 
-/** Makes the cluster the CLI's current context, as its admin; returns which context, in words: `context "orc" in FILE`. */
-export async function writeContext(
-  io: Io,
-  { servers, pki }: Pick<Manager, 'servers' | 'pki'>,
-): Promise<string> {
-  const path = configPath(io.env);
-  const name = await mergeContext(
+type Contextual = Pick<Manager, 'servers' | 'pki'>;
+
+const mergeOf = (io: Io, { servers, pki }: Contextual, makeCurrent: boolean): Promise<string> =>
+  mergeContext(
     { name: wanted, endpoints: servers(), ca: pki.trust, cert: pki.admin.cert, key: pki.admin.key },
-    { path },
+    { path: configPath(io.env), makeCurrent },
   );
+
+async function writeContext(io: Io, manager: Contextual): Promise<string> {
+  const path = configPath(io.env);
+  const name = await mergeOf(io, manager, true);
   if (name !== wanted) {
     note(
       io,
@@ -27,10 +28,18 @@ export async function writeContext(
   return `context "${name}" in ${path}`;
 }
 
-/** The same, and again after each renewal: the context has the admin's certificate. */
-export async function keepContext(io: Io, manager: Manager, logger: Logger): Promise<string> {
+/**
+ * Makes the cluster the CLI's current context, as its admin, and keeps the context's certificate that of the admin:
+ * written again after each renewal, with the current context left to the user. Returns which context, in words:
+ * `context "orc" in FILE`.
+ */
+export async function keepContext(
+  io: Io,
+  manager: Contextual & Pick<Manager, 'onRenewed'>,
+  logger: Pick<Logger, 'warn'>,
+): Promise<string> {
   manager.onRenewed(() => {
-    writeContext(io, manager).catch((error: unknown) =>
+    mergeOf(io, manager, false).catch((error: unknown) =>
       logger.warn({ err: messageOf(error) }, 'the context keeps the old certificate'),
     );
   });

@@ -11,6 +11,7 @@ import type { ManagerFile } from './cluster-file.ts';
 import type { ManagerOptions, MemberPart } from './manager-options.ts';
 import { addMember, promoteMember, type AskOptions } from './member.ts';
 import { patiently } from './patience.ts';
+import { untilReached } from './reach.ts';
 
 /** What is stopped later, in reverse. */
 export type Closers = (() => Promise<unknown>)[];
@@ -44,8 +45,8 @@ export interface OpenedStore {
   readonly isAnew: boolean;
   /** Notes that the member has begun: without its data nobody must begin another cluster by accident. */
   settle(): Promise<void>;
-  /** Has our etcd, and our connection with it, go by other certificates. Resolves when it answers. */
-  useTls(pki: Pki): Promise<void>;
+  /** Has our etcd, which restarts for it, and our connection with it go by other certificates. Resolves when it answers. */
+  useTls(pki: Pki, signal: AbortSignal, beforeRestart: () => Promise<void>): Promise<void>;
   /** Why etcd does not answer, where that is known. */
   readonly trouble: () => string | undefined;
 }
@@ -94,10 +95,13 @@ export async function openEtcd(
   }
   const isAnew = member?.file.etcd === 'forced' || member?.file.etcd === 'restored';
   const settle = async (): Promise<void> => member?.save({ ...withoutInitial(member.file), etcd: 'member' });
-  const useTls = async (next: Pki): Promise<void> => {
+  const useTls: OpenedStore['useTls'] = async (next, stop, beforeRestart) => {
     opened.connection.renewTls(etcdClientTls(next));
     // It reads its own certificate for each connection, and whom to trust at its start.
-    await etcd.useTls(etcdTlsOf(next, clientName), () => store.moveLeader(opened.connection));
+    await etcd.useTls(etcdTlsOf(next, clientName), stop, async () => {
+      await beforeRestart();
+      await store.moveLeader(opened.connection);
+    });
   };
   return { opened, isAnew, settle, useTls, trouble: () => etcd.trouble() };
 }
@@ -122,6 +126,7 @@ async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki
     logger: logger.child({ part: 'etcd' }),
     clock,
     signal,
+    onWait: (message) => options.onWait(message),
   };
   const base = { name: nodeName, peerUrl, ...memberTiming };
   switch (file.etcd) {
@@ -135,6 +140,10 @@ async function joinMembers(options: ManagerOptions, member: MemberPart, pki: Pki
     case 'forced':
       return { options: { ...base, bootstrap: { kind: 'force-new' } }, ask };
     case 'joining': {
+      if (file.initialCluster === undefined) {
+        const peers = { listen: parseAddress(peerUrl.listen), url: peerUrl.advertise };
+        await untilReached([{ listen: options.listen, url: own }, peers], pki, ask);
+      }
       const added = await addMember(nodeName, peerUrl.advertise, ask);
       const { initialCluster } = added;
       await member.save({ ...file, initialCluster });

@@ -42,12 +42,15 @@ export function parseListen(text: string): Listen {
   return { host: host === '' ? '0.0.0.0' : host, port };
 }
 
-export const dataDirOption = <T>(yargs: Argv<T>) =>
+export const dataDirOption = <T>(
+  yargs: Argv<T>,
+  describe = 'Certificates, etcd and the agent keep their files here',
+) =>
   yargs.option('data-dir', {
     type: 'string',
     default: defaultDataDir(),
     coerce: (path: string) => resolve(path),
-    describe: 'Certificates, etcd and the agent keep their files here',
+    describe,
   });
 
 export const commonOptions = <T>(yargs: Argv<T>) =>
@@ -111,7 +114,7 @@ export const engineOptions = <T>(yargs: Argv<T>) =>
 
 export const advertiseOption = {
   type: 'string',
-  defaultDescription: 'where --listen says, or the address of the route to others',
+  defaultDescription: 'where --listen says, or the address of the route to the managers, or to others',
   describe: 'Address (and port) by which other machines reach this one',
 } as const;
 

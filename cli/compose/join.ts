@@ -4,7 +4,7 @@ import { formatToken, parseToken, type JoinAnswer, type JoinToken } from '../../
 import { certificatesIn } from '../../kit/certificate.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
 import { privateDirectory, readIfThere, writeDurably } from '../../kit/files.ts';
-import { isConnectionError, joinCluster } from '../../client/index.ts';
+import { CaMismatch, isConnectionError, joinCluster } from '../../client/index.ts';
 import { CliError } from '../errors.ts';
 import { writeClusterId } from './cluster-id.ts';
 import type { ClusterFile, ManagerAddresses } from './cluster-file.ts';
@@ -70,12 +70,16 @@ async function keyOf(path: string): Promise<string> {
   return key;
 }
 
-/** Asks one server after another; one that refuses has the last word, one that does not answer has not. */
-async function firstAnswer(
+/**
+ * Asks one server after another; one that refuses has the last word, one that does not answer has not, nor one whose CA
+ * the token does not name: while the CA is replaced some managers are of the old one and some of the new one, and only
+ * where it is theirs is a token good. Throws CliError with what each said.
+ */
+export async function firstAnswer(
   servers: readonly string[],
   ask: (endpoint: string) => Promise<JoinAnswer>,
 ): Promise<JoinAnswer> {
-  const failures: string[] = [];
+  const failures: { readonly message: string; readonly isOther: boolean }[] = [];
   for (const endpoint of servers) {
     try {
       return await ask(endpoint);
@@ -83,14 +87,18 @@ async function firstAnswer(
       if (isApiError(error) && error.code < 500) {
         throw new CliError(`${endpoint} refused: ${error.message}`, { cause: error });
       }
-      if (!isApiError(error) && !isConnectionError(error)) {
+      const isOther = error instanceof CaMismatch;
+      if (!isOther && !isApiError(error) && !isConnectionError(error)) {
         throw new CliError(messageOf(error), { cause: error });
       }
-      failures.push(messageOf(error));
+      failures.push({ message: isConnectionError(error) ? error.bare : messageOf(error), isOther });
     }
   }
+  const said = failures.map(({ message }) => message);
+  if (said.length > 0 && failures.every(({ isOther }) => isOther)) throw new CliError(said.join('\n  '));
+  const isMixed = failures.some(({ isOther }) => isOther);
   throw new CliError(
-    `no manager of the cluster was reached:\n  ${failures.join('\n  ')}\n` +
+    `no manager ${isMixed ? 'that the token is for' : 'of the cluster'} was reached:\n  ${said.join('\n  ')}\n` +
       'Check the address (the port is 6750 unless it was changed), the firewall, and that orc runs there.',
   );
 }

@@ -1,5 +1,5 @@
 /** How a manager's etcd leaves the cluster: another manager removes it, and it runs for as long as its vote counts. */
-import { clusterName, leaseNamespace, serverLease } from '../../api-schemas/index.ts';
+import { clusterName, formatAge, leaseNamespace, serverLease } from '../../api-schemas/index.ts';
 import { Client, isConnectionError } from '../../client/index.ts';
 import { systemClock, sleep } from '../../kit/clock.ts';
 import { isApiError, messageOf } from '../../kit/errors.ts';
@@ -114,11 +114,11 @@ export async function leaveEtcd(
         signal,
         everyMs: 10_000,
         limitMs: startMs,
-        onWait: () => onWait('waiting for the other managers'),
+        onWait: (elapsedMs) => onWait(waitText(nodeName, elapsedMs, startMs)),
         tooLong: (cause) =>
           new CliError('the other managers were not reached, and without them there is no quorum', {
-            remedy:
-              'start those that are down, then leave again; or leave with --force, if they do not come back',
+            remedy: `start those that are down, then leave again; if they do not come back, or have another CA by now: ${forced(nodeName)}`,
+            exitCode: 3,
             cause,
           }),
       },
@@ -141,6 +141,14 @@ export async function leaveEtcd(
     for (const close of closers.reverse()) await close().catch(() => undefined);
   }
 }
+
+/** Pure. */
+export const waitText = (nodeName: string, elapsedMs: number, limitMs: number): string =>
+  `waiting for the other managers (${formatAge(elapsedMs)} of ${formatAge(limitMs)}): a majority of them must let it go. ` +
+  `If they do not come back, or have another CA by now: ${forced(nodeName)}`;
+
+const forced = (nodeName: string): string =>
+  `\`orc leave --force\` here, and \`orc node rm ${nodeName}\` on a manager that goes on`;
 
 /** Why the member of that name had better stay; undefined when it can be spared. Works through its own store. */
 export async function whyNotRetire(

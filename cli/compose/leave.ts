@@ -12,6 +12,7 @@ import { note, type Io } from '../io.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
 import { dropContext } from './context.ts';
 import { parseListen } from './flags.ts';
+import { knownServers } from './known-servers.ts';
 import { leaveEtcd, onlyManager } from './leave-etcd.ts';
 import type { ManagerOptions } from './manager-options.ts';
 import { readNodeTls } from './node-tls.ts';
@@ -140,16 +141,3 @@ const notTold = (cause: unknown): CliError =>
       : 'leave with --force, and run `orc node rm` on a manager',
     cause,
   });
-
-/** What was written when it joined, and what servers have told its agent since. */
-export async function knownServers(dataDir: string, file: ClusterFile): Promise<readonly string[]> {
-  const text = await readIfThere(join(dataDir, 'agent', 'servers.json'));
-  let learned: unknown;
-  try {
-    learned = (JSON.parse(text ?? '{}') as { servers?: unknown }).servers;
-  } catch {
-    learned = undefined;
-  }
-  const isServer = (one: unknown): one is string => typeof one === 'string' && one.startsWith('https://');
-  return [...new Set([...(Array.isArray(learned) ? learned.filter(isServer) : []), ...file.servers])];
-}

@@ -10,12 +10,13 @@ import { messageOf } from '../../kit/errors.ts';
 import type { Pki } from '../../server/pki/index.ts';
 import { version } from '../version.ts';
 import { addressesOf } from './addresses.ts';
-import { parseAddress, urlOf } from './advertise.ts';
+import { ownAddress, parseAddress, urlOf } from './advertise.ts';
 import { followCaRotation, managerPkiOf } from './ca-rotation.ts';
 import { clusterId } from './cluster-id.ts';
 import { hasOwnEtcd, openEtcd, type Closers } from './etcd.ts';
 import { leaverOf, untilRemoved, whyNotRetire } from './leave-etcd.ts';
 import { listenError } from './listen.ts';
+import { sayingWhoIsAwaited } from './majority-wait.ts';
 import type { ManagerOptions } from './manager-options.ts';
 
 export interface Manager {
@@ -45,7 +46,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   const { caSteps, endOf, ensurePki, etcdClientName, keepPki } = await import('../../server/pki/index.ts');
   const { startServer, createRecorder, createTracker } = await import('../../server/index.ts');
   const { createGateway } = await import('../../server/session/index.ts');
-  const { createCluster } = await import('../../server/cluster/index.ts');
+  const { createCluster, forgetWhoWasReady } = await import('../../server/cluster/index.ts');
   const { startControllers } = await import('../../controllers/index.ts');
   const store = await import('../../store/index.ts');
   const closers: Closers = [];
@@ -61,13 +62,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
   try {
     const ensure = (): Promise<Pki> => ensurePki(dataDir, { hostnames: hostnamesOf(options), nodeName });
     const pki = await ensure();
-    const { opened, isAnew, settle, useTls, trouble } = await openEtcd(
-      options,
-      pki,
-      etcdClientName,
-      createTracker(systemClock),
-      store,
-      closers,
+    const track = createTracker(systemClock);
+    const { opened, isAnew, settle, useTls, trouble } = await sayingWhoIsAwaited(options, () =>
+      openEtcd(options, pki, etcdClientName, track, store, closers),
     );
     const storeParts = closers.length;
     const serverName = nodeName;
@@ -77,6 +74,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     await lease.ready();
     const { registry } = opened;
     const clock = systemClock;
+    if (isAnew) await forgetWhoWasReady(registry, clock);
     let current = pki;
     let certificates = trustStateOf(pki.server.cert, pki.trust);
     const since = timestamp(clock);
@@ -136,7 +134,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       () => server.close(),
       () => gateway.close(),
     );
-    const address = parseAddress(options.member?.file.advertise ?? server.url);
+    const advertised = options.member?.file.advertise;
+    const address =
+      advertised === undefined ? await ownAddress(parseAddress(server.url)) : parseAddress(advertised);
     const { host } = address;
     const url = urlOf(address);
     const peer =
@@ -145,6 +145,7 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
     await cluster.announce(createPublicKey(pki.node.key), own, isAnew);
     await settle();
     const listeners: ((pki: Pki) => void)[] = [];
+    const stopping = new AbortController();
     const keeper = keepPki(pki, {
       ensure,
       onRenewed: async (renewed) => {
@@ -152,7 +153,11 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
         certificates = trustStateOf(renewed.server.cert, renewed.trust);
         server.renewTls(serverTls(renewed));
         for (const listener of listeners) listener(renewed);
-        await useTls(renewed);
+        // Agents stay with this server while its etcd restarts: they would only come back.
+        const { signal } = stopping;
+        await useTls(renewed, signal, () => lease.lasting(restartTtlSeconds, signal)).finally(
+          () => void lease.lasting(undefined, signal),
+        );
       },
       clock,
       logger: logger.child({ part: 'pki' }),
@@ -163,7 +168,11 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
       pki: () => current,
       reload: () => keeper.renewNow(),
     });
-    closers.push(() => rotation.close().finally(() => keeper.close()));
+    closers.push(() => {
+      // What waits for an etcd that does not come back is let go: that is ended only after this.
+      stopping.abort(new Error('the manager stops'));
+      return rotation.close().finally(() => keeper.close());
+    });
     return {
       url,
       get pki() {
@@ -195,6 +204,9 @@ export async function startManager(options: ManagerOptions): Promise<Manager> {
 }
 
 const serverTls = ({ trust, server }: Pki) => ({ ca: trust, cert: server.cert, key: server.key });
+
+/** How long others believe in this manager while its etcd restarts. */
+const restartTtlSeconds = 30;
 
 /** How long a manager that is gone holds on to what it leads, and its agents to it. etcd's least is 2. */
 const memberTtlSeconds = 3;

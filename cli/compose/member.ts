@@ -14,11 +14,15 @@ export interface AskOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** Told now and then why it takes long. */
+  onWait?(message: string): void;
 }
 
 const againMs = 500;
 /** A line in the log at most this often while it waits. */
 const sayMs = 10_000;
+/** What takes no longer is not worth a word to a person. */
+const patienceMs = 3_000;
 
 /** Has this machine added as a learner. A repeat after a crash finds the one that was added. */
 export const addMember = (name: string, peerUrl: string, options: AskOptions): Promise<Added> =>
@@ -32,9 +36,20 @@ export async function promoteMember(id: string, options: AskOptions): Promise<vo
   });
 }
 
+/** Waits until a server reaches the address, `https://host:port`. */
+export async function askReach(url: string, options: AskOptions): Promise<void> {
+  await ask(options, 'members/reach', { url }, 'to be reached by the others', (answer) => {
+    const { why } = answer as { readonly why?: string };
+    return why === undefined ? true : `${why}: ${howReached}`;
+  });
+}
+
+const howReached =
+  'say with --advertise by which address others reach this machine, and see that no firewall is between';
+
 /** Posts until `read` gives something else than a text, which says why it is not there yet. */
 async function ask<T>(
-  { servers, tls, logger, clock, signal }: AskOptions,
+  { servers, tls, logger, clock, signal, onWait }: AskOptions,
   path: string,
   body: object,
   what: string,
@@ -42,6 +57,7 @@ async function ask<T>(
 ): Promise<T> {
   const client = new Client({ endpoints: servers, tls });
   let saidAt = Number.NEGATIVE_INFINITY;
+  let toldAt = clock.now() - sayMs + patienceMs;
   try {
     for (;;) {
       let why: string;
@@ -60,6 +76,10 @@ async function ask<T>(
       if (clock.now() - saidAt >= sayMs) {
         logger.info({ why }, `waiting ${what}`);
         saidAt = clock.now();
+      }
+      if (clock.now() - toldAt >= sayMs) {
+        onWait?.(`waiting ${what}: ${why}`);
+        toldAt = clock.now();
       }
       await sleep(clock, againMs, signal);
     }

@@ -25,9 +25,10 @@ describe('the certificate of a node', () => {
       clock,
     );
 
-  const makeCa = async (commonName: string): Promise<KeyedCertificate> => {
+  const makeCa = async (commonName: string, laterMs = 0): Promise<KeyedCertificate> => {
     const own = await generateKey();
-    return { key: own, cert: selfSign({ commonName, usage: 'ca', days: 3650 }, own, clock) };
+    const then = { ...clock, now: () => clock.now() + laterMs } as typeof clock;
+    return { key: own, cert: selfSign({ commonName, usage: 'ca', days: 3650 }, own, then) };
   };
 
   beforeEach(async () => {
@@ -153,6 +154,46 @@ describe('the certificate of a node', () => {
     clock.advance(1_000);
     await line('is renewed');
     expect(kept.current.ca).toBe(`${ca.cert}${other.cert}`);
+    kept.close();
+  });
+
+  test('does not follow a server that is behind, nor takes a certificate from one', async () => {
+    const other = await makeCa('other', 3_600_000);
+    const both = `${ca.cert}${other.cert}`;
+    await writeFile(file('trust.crt'), both);
+    const behind = { issuer: digestOf(ca.cert), trust: [digestOf(ca.cert)] };
+    const { kept, asked, line } = keeper((endpoint) =>
+      Promise.resolve({ ca: endpoint === 'https://a:1' ? ca.cert : both, certificate: issue() }),
+    );
+    kept.follow(behind, 'https://a:1');
+    expect(asked).toEqual([]);
+    clock.advance(61 * dayMs);
+    await line('is renewed');
+    expect(asked).toEqual(['https://a:1', 'https://b:1']);
+    expect(kept.current.ca).toBe(both);
+    kept.close();
+  });
+
+  test('beside a manager is waited for, and nobody is asked', async () => {
+    const other = await makeCa('other');
+    const both = `${ca.cert}${other.cert}`;
+    await writeFile(file('ca.key'), ca.key);
+    const { kept, asked } = keeper();
+    kept.follow(
+      { issuer: digestOf(ca.cert), trust: [ca.cert, other.cert].map(digestOf).sort() },
+      'https://b:1',
+    );
+    const pass = async (): Promise<void> => {
+      clock.advance(30_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (let i = 0; i < 5; i++) await pass();
+    expect(asked).toEqual([]);
+    await writeFile(file('trust.crt'), both);
+    await pass();
+    await pass();
+    expect(kept.current.ca).toBe(both);
+    expect(asked).toEqual([]);
     kept.close();
   });
 

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { expiredText, renewCertificate } from '../../client/index.ts';
 import type { Certificates } from '../../api-schemas/index.ts';
 import { endOfCertificate, renewalOf, sameTrust, trustStateOf } from '../../kit/certificate.ts';
+import { backoffMs } from '../../kit/backoff.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { writeDurably } from '../../kit/files.ts';
 import type { Logger } from '../../kit/log.ts';
 import { shuffled } from '../../kit/shuffle.ts';
 import { CliError } from '../errors.ts';
+import { isStepBack } from './step-back.ts';
 
 /** PEM texts. */
 export interface NodeTls {
@@ -56,7 +58,8 @@ export interface NodeTlsKeeper {
   readonly current: NodeTls;
   /**
    * Gets a certificate of that CA, and whom to trust, unless both are so already: from the server at `endpoint`, which
-   * said that it has come to that itself. Tries until it is so, or something else is asked for.
+   * said that it has come to that itself. Tries until it is so, or something else is asked for. What would be a step
+   * back is not followed.
    */
   follow(wanted: Certificates, endpoint: string): void;
   close(): void;
@@ -66,6 +69,8 @@ export interface NodeTlsKeeper {
 const lookMs = 6 * 3_600_000;
 /** Between attempts: a twentieth of what is left, within these. */
 const retry = { leastMs: 1_000, mostMs: 10 * 60_000 };
+/** Between looks at what another process writes. */
+const rereading = { baseMs: 1_000, maxMs: 30_000 };
 
 /**
  * Keeps the node's certificate current: past two thirds of its life it asks one server after another for the next
@@ -78,11 +83,23 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
   let cancel = (): void => undefined;
   let wanted: { readonly certificates: Certificates; readonly endpoint: string } | undefined;
   let working: Promise<void> | undefined;
+  let looks = 0;
 
   const isAsWanted = (tls: NodeTls): boolean =>
     wanted === undefined || sameTrust(trustStateOf(tls.cert, tls.ca), wanted.certificates);
-  const isDue = (): boolean => clock.now() >= renewAtOf(current.cert) || !isAsWanted(current);
+  const isOld = (): boolean => clock.now() >= renewAtOf(current.cert);
+  const isDue = (): boolean => isOld() || !isAsWanted(current);
+  /** Where there is a manager, it gets both from the others: in another process, which writes them. */
+  const readAgain = (): void => {
+    const there = readNodeTls(dataDir);
+    const isOther = there.cert !== current.cert || there.ca !== current.ca;
+    current = there;
+    if (isOther) options.onRenewed?.();
+    looks += 1;
+    look(isAsWanted(current) ? retry.leastMs : backoffMs(looks, rereading));
+  };
   const attempt = async (): Promise<void> => {
+    if (!isOld() && hasManager(dataDir)) return readAgain();
     try {
       const first = wanted === undefined ? [] : [wanted.endpoint];
       const next = await renewed(options, current, first, (there) => isAsWanted(there));
@@ -98,7 +115,10 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
     const leftMs = endOfCertificate(current.cert).getTime() - clock.now();
     look(isAsWanted(current) ? Math.min(retry.mostMs, Math.max(retry.leastMs, leftMs / 20)) : retry.leastMs);
   };
-  const work = (): void => void (working ??= attempt().finally(() => (working = undefined)));
+  const work = (): void => {
+    if (working === undefined) working = attempt().finally(() => (working = undefined));
+    else look(retry.leastMs);
+  };
   const look = (leastMs: number): void => {
     if (isClosed) return;
     cancel();
@@ -111,8 +131,10 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
       return current;
     },
     follow(certificates, endpoint) {
+      if (isClosed || isStepBack(certificates, current)) return;
       wanted = { certificates, endpoint };
-      if (isClosed || isAsWanted(current)) return;
+      looks = 0;
+      if (isAsWanted(current)) return;
       logger.info({ issuer: certificates.issuer }, 'the CA is being replaced: a certificate is asked for');
       work();
     },
@@ -142,10 +164,12 @@ async function renewed(
   for (const server of new Set([...first, ...shuffled(servers(), random)])) {
     try {
       const { ca, certificate: cert } = await renew(server, there, nodeName);
+      if (isStepBack(trustStateOf(cert, ca), there))
+        throw new Error('it issues with an earlier CA than ours');
       const file = (name: string): string => join(dataDir, 'pki', name);
       // Whom to trust comes first: a certificate of a new CA is of no use without it. Where there is a manager, that
       // has it from the others.
-      if (ca !== there.ca && !existsSync(file('ca.key'))) await writeDurably(file('trust.crt'), ca, 0o644);
+      if (ca !== there.ca && !hasManager(dataDir)) await writeDurably(file('trust.crt'), ca, 0o644);
       await writeDurably(file('node.crt'), cert, 0o644);
       logger.info(
         { server, validUntil: endOfCertificate(cert).toISOString() },
@@ -158,5 +182,7 @@ async function renewed(
   }
   throw new Error(expiredText(current.cert, servers(), clock.now()) ?? failures.join('; '));
 }
+
+const hasManager = (dataDir: string): boolean => existsSync(join(dataDir, 'pki', 'ca.key'));
 
 const renewAtOf = (pem: string): number => renewalOf(new X509Certificate(pem));

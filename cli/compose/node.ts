@@ -5,10 +5,13 @@ import type { NodeRole } from '../../api-schemas/join.ts';
 import { expiredText } from '../../client/index.ts';
 import type { Logger } from '../../kit/log.ts';
 import { note } from '../io.ts';
+import { readClusterFileToLeave } from './cluster-file.ts';
 import { keepContext } from './context.ts';
 import type { Listen } from './flags.ts';
+import { forgetManager } from './forget-manager.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import type { MemberPart } from './manager-options.ts';
 import type { AgentPart, EtcdFlags, RunContext } from './run-context.ts';
 import { keepNodeTls } from './node-tls.ts';
@@ -64,10 +67,7 @@ const startOwnAgent = (
     role: 'manager',
     endpoints: manager.servers(),
     prefer: manager.url,
-    tls: () => {
-      const { trust, node } = manager.pki;
-      return { ca: trust, cert: node.cert, key: node.key };
-    },
+    tls: () => nodeTlsOf(manager.pki),
     logger,
   });
 
@@ -81,6 +81,8 @@ export async function runWorker(
   }: { readonly dataDir: string; readonly nodeName: string; readonly agent: AgentPart },
   servers: readonly string[],
 ): Promise<void> {
+  // An `orc server` that was killed as it ended may have left the key of the CA on what is a worker by now.
+  if ((await readClusterFileToLeave(dataDir))?.role === 'worker') await forgetManager(io, dataDir);
   let known = (): readonly string[] => servers;
   let onRenewed = (): void => undefined;
   const keeper = keepNodeTls({

@@ -42,10 +42,12 @@ export async function prepareManager(parts: RoleParts, stop: AbortSignal): Promi
 }
 
 /** Where it will be reached: as was said when it joined, or as for a machine that joins now. */
-async function addressesOf({ file: { asManager }, flags }: RoleParts): Promise<ManagerAddresses> {
+async function addressesOf({ file: { asManager }, flags, own }: RoleParts): Promise<ManagerAddresses> {
   const listen = flags.listen ?? asManager?.listen ?? `0.0.0.0:${String(defaultPort)}`;
+  const towards = own.servers().map((server) => parseAddress(server).host);
   const found =
-    asManager?.advertise ?? formatAddress(await advertisedAddress(undefined, parseListen(listen)));
+    asManager?.advertise ??
+    formatAddress(await advertisedAddress(undefined, parseListen(listen), { towards }));
   return { listen, advertise: found, peerPort: asManager?.peerPort ?? defaultPort + 1 };
 }
 
@@ -54,7 +56,7 @@ const startMs = 60_000;
 
 /**
  * Takes a manager, or what an earlier process left of it, out of the cluster, and makes the directory a worker's.
- * Throws while the others could not do without it.
+ * Throws while the others could not do without it. A repeat goes on where the one before came to its end.
  */
 export async function endManager(
   parts: RoleParts,
@@ -63,7 +65,8 @@ export async function endManager(
 ): Promise<void> {
   const { file, flags, own, context } = parts;
   const { manager: part, nodeName } = file;
-  if (part === undefined) throw new Error('the file is not of a manager');
+  // It is a worker already: what was left to do is to forget.
+  if (part === undefined) return forgetManager(context.io, flags.dataDir);
   const why = part.etcd === 'leaving' ? undefined : await manager?.whyNotRetire();
   if (why !== undefined) throw new Error(why);
   const self = urlOf(parseAddress(part.advertise));
@@ -84,5 +87,5 @@ export async function endManager(
   const { manager: _, ...rest } = file;
   const { listen, advertise, peerPort } = part;
   await parts.replace({ ...rest, servers, role: 'worker', asManager: { listen, advertise, peerPort } });
-  await forgetManager(flags.dataDir);
+  await forgetManager(context.io, flags.dataDir);
 }

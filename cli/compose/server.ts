@@ -11,7 +11,9 @@ import { CliError } from '../errors.ts';
 import { note } from '../io.ts';
 import { parseAddress, urlOf } from './advertise.ts';
 import { writeClusterFile, type ClusterFile, type ManagerFile } from './cluster-file.ts';
+import { forgetManager } from './forget-manager.ts';
 import type { Manager } from './manager.ts';
+import { nodeTlsOf } from './manager-tls.ts';
 import { readNodeTls } from './node-tls.ts';
 import { runManager, type ManagerFlags } from './node.ts';
 import { followOwnNode, tellRole, type OwnNodeOptions } from './own-node.ts';
@@ -24,7 +26,11 @@ const retry = { baseMs: 1_000, maxMs: 30_000 };
 /** Until the signal. Throws CliError, with a code that no unit starts again, once the machine is a worker. */
 export async function runServer(context: RunContext, flags: ManagerFlags, file: ClusterFile): Promise<void> {
   const { manager: part, servers, nodeName } = file;
-  if (part === undefined) throw isWorker(nodeName, flags.dataDir);
+  if (part === undefined) {
+    // An earlier process may have been killed when it had written what the machine is, and not gone on.
+    await forgetManager(context.io, flags.dataDir);
+    throw isWorker(nodeName, flags.dataDir);
+  }
   let current = file;
   const replace = async (next: ClusterFile): Promise<void> => {
     await writeClusterFile(flags.dataDir, next);
@@ -118,7 +124,15 @@ function followRole(own: OwnNodeOptions): RoleWish {
   };
 }
 
-function ownNode({ context, flags, file, manager }: Served): OwnNodeOptions {
+/** How this machine speaks to the others about its Node: not through its own server once that is to end. */
+export function ownNode({
+  context,
+  flags,
+  file,
+  manager,
+}: Pick<Served, 'context' | 'flags' | 'file'> & {
+  readonly manager: Pick<Manager, 'servers' | 'pki'> | undefined;
+}): OwnNodeOptions {
   const { clock, logger, signal } = context;
   const { nodeName, manager: part } = file();
   const self = part === undefined ? undefined : urlOf(parseAddress(part.advertise));
@@ -130,11 +144,7 @@ function ownNode({ context, flags, file, manager }: Served): OwnNodeOptions {
       // Its own is not there any more when it leaves.
       return isServing() ? all : all.filter((server) => server !== self);
     },
-    tls: () => {
-      if (manager === undefined) return readNodeTls(flags.dataDir);
-      const { ca, node } = manager.pki;
-      return { ca: ca.cert, cert: node.cert, key: node.key };
-    },
+    tls: () => (manager === undefined ? readNodeTls(flags.dataDir) : nodeTlsOf(manager.pki)),
     clock,
     logger,
     signal,

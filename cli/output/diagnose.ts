@@ -191,8 +191,28 @@ function nextSteps({ tasks, conditions, goesOn, logs }: Trouble): string[] {
     ...conditions.map((c) => c.reason),
   ];
   const steps = reasons.flatMap((reason) => (reason === undefined ? [] : remedyFor(reason, goesOn)));
+  const closed = uncordonSteps(tasks);
   const started = tasks.some((t) => t.status?.startedAt !== undefined || t.status?.exitCode !== undefined);
-  return unique([...steps, ...(started ? [`\`${logs}\` shows what it printed`] : [])]);
+  return unique([...closed, ...steps, ...(started ? [`\`${logs}\` shows what it printed`] : [])]);
+}
+
+/** Nodes that take no tasks because a person has said so: often the whole reason, and ended with one command. */
+function uncordonSteps(tasks: readonly Task[]): readonly string[] {
+  const reasons = tasks
+    .filter(({ status }) => status?.state === 'Pending')
+    .flatMap(({ status }) => [
+      status?.message ?? '',
+      ...(status?.conditions ?? []).filter((c) => c.status === 'False').map((c) => c.message),
+    ])
+    .flatMap((text) => perNode(text).nodes)
+    .filter((reason) => /: node is (cordoned|draining)$/.test(reason));
+  if (reasons.length === 0) return [];
+  // Of many nodes with the same reason only their number is said.
+  const names = unique(reasons.map((reason) => reason.split(': ')[0] ?? '')).filter(
+    (name) => !name.includes(' '),
+  );
+  const which = names.length === 0 ? 'NODE' : names.sort().join(' ');
+  return [`\`orc uncordon ${which}\` makes ${names.length === 1 ? 'it' : 'them'} take tasks again`];
 }
 
 const unique = (items: readonly string[]): string[] => [...new Set(items)];

@@ -73,6 +73,18 @@ describe('the next steps', () => {
     expect(steps).not.toContain('memory');
   });
 
+  test('name the nodes that a person has closed to tasks', () => {
+    const why = (text: string) =>
+      task('web', 1, { state: 'Pending', reason: 'NoNodeFits', message: `no node fits: ${text}` });
+    const steps = next(waiting('NoNodeFits'), [
+      why('c: node is lost; b: node is draining; a: node is cordoned'),
+    ]);
+    expect(steps).toMatch(/^`orc uncordon a b` makes them take tasks again/);
+    expect(next(why('b: node is draining'))).toContain('`orc uncordon b` makes it take tasks again');
+    expect(next(why('9 nodes: node is draining; b: needs 2 CPUs, 1 free'))).toContain('`orc uncordon NODE`');
+    expect(next(why('b: needs 2 CPUs, 1 free'))).not.toContain('uncordon');
+  });
+
   test('speak of a port that does not answer although all tasks run', () => {
     const tasks = [task('web', 1, { state: 'Running' }), ready];
     const silent = waiting('PortTaken', condition('PortsPublished', 'False', 'PortTaken', 'port 80 is held'));

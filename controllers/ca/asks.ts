@@ -14,15 +14,19 @@ export interface Member {
   readonly isDone: boolean;
   /** It says which CA it trusts. One of an older version of orc does not. */
   readonly isTold: boolean;
+  /** Its certificate is of the new CA. */
+  readonly isIssued: boolean;
   /** Since when it is out of reach, where that is known. */
   readonly awaySinceMs?: number;
+  /** What is amiss with it, and what a person does about that. */
+  readonly trouble?: string;
 }
 
 export interface Manager extends Member {
   /** It has done what the phase before asked, so that it can do what this one asks. */
   readonly isAble: boolean;
-  /** It can issue with the new CA: only who has its key says so. */
-  readonly hasKey: boolean;
+  /** Through it the others can come to what the phase asks: it is able, and has the new CA's key. */
+  readonly isSource: boolean;
 }
 
 export const managerId = (name: string): string => `manager ${name}`;
@@ -42,6 +46,9 @@ const trustsOnly = (to: string, trust: readonly string[]): boolean =>
 
 const hasKeyOf = ({ to }: Pick<ClusterCa, 'to'>, pki: ManagerPki | undefined): boolean =>
   to !== undefined && (pki?.next === to || pki?.issuer === to);
+
+const isOf = ({ to }: ClusterCa, one: { readonly issuer: string } | undefined): boolean =>
+  to !== undefined && one?.issuer === to;
 
 function managerDone(phase: Phase, { from, to = '' }: ClusterCa, pki: ManagerPki): boolean {
   switch (phase) {
@@ -83,15 +90,19 @@ export function managersOf(
   const ahead = before[ca.phase];
   return Object.entries(status?.managers ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { pki }]) => ({
-      id: managerId(name),
-      name,
-      isReached: alive.has(name),
-      isDone: pki !== undefined && managerDone(ca.phase, ca, pki),
-      isAble: pki !== undefined && (ahead === undefined || managerDone(ahead, ca, pki)),
-      isTold: pki !== undefined,
-      hasKey: hasKeyOf(ca, pki),
-    }));
+    .map(([name, { pki }]) => {
+      const isAble = pki !== undefined && (ahead === undefined || managerDone(ahead, ca, pki));
+      return {
+        id: managerId(name),
+        name,
+        isReached: alive.has(name),
+        isDone: pki !== undefined && managerDone(ca.phase, ca, pki),
+        isTold: pki !== undefined,
+        isIssued: isOf(ca, pki),
+        isAble,
+        isSource: isAble && hasKeyOf(ca, pki),
+      };
+    });
 }
 
 /** The nodes, those of managers too: who is in reach is Connected. */
@@ -107,6 +118,7 @@ export const nodesOf = (nodes: readonly Node[], ca: ClusterCa, since: Since): re
       isReached,
       isDone: certificate !== undefined && nodeDone(ca.phase, ca, certificate),
       isTold: certificate !== undefined,
+      isIssued: isOf(ca, certificate),
       ...(Number.isNaN(awaySinceMs) ? {} : { awaySinceMs }),
     };
   });

@@ -30,13 +30,13 @@ export function began(ca: ClusterCa): NewEvent {
 export const skippedEvent = (id: string, waited: string): NewEvent => ({
   type: 'Warning',
   reason: 'CaSkipped',
-  message: `${id} was out of reach for ${waited} and is not waited for. If it does not come back while the phase lasts it trusts a CA that nobody has: join it again with \`orc join\`${id.startsWith('manager ') ? ' (first `orc leave --force` there, and `orc node rm` here)' : ''}`,
+  message: `${id} was out of reach for ${waited} and is not waited for. If it does not come back while the phase lasts it trusts a CA that nobody has: join it again with \`orc join\`${id.startsWith('manager ') ? ' (first stop orc there, `orc node rm` here, and `orc leave --force` there)' : ''}`,
 });
 
 export const startedOver = ({ rotation, to }: ClusterCa): NewEvent => ({
   type: 'Warning',
   reason: 'CaStartedOver',
-  message: `rotation ${String(rotation)}: no manager is left that has the key of ${short(to)}; another CA is made`,
+  message: `rotation ${String(rotation)}: no manager is left that can give the others ${short(to)}; a CA is made anew`,
 });
 
 const normal = (reason: string, message: string): NewEvent => ({ type: 'Normal', reason, message });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { ClusterCa } from '../../api-schemas/index.ts';
 import { plan } from './plan.ts';
 import { A, B, at, pkis, seen, theNode, under, type Wish } from './testing.ts';
 
@@ -84,27 +85,58 @@ describe('the new CA', () => {
     });
   });
 
-  test('is made anew when those that had its key are given up before another one has it', () => {
-    const lost = {
-      managers: { n1: 'both', n2: 'old' },
-      alive: ['n2'],
-      ca: under('Trust', { turn: 'n2' }),
-    } as const;
-    expect(made({ ...lost, seconds: 119 })).toMatchObject({
-      phase: 'Trust',
-      turn: 'n2',
-      wakeAtMs: Date.parse(at(120)),
-    });
-    expect(made(lost).waitingFor[0]).toBe('manager n1: no other has the key of the new CA');
-    const { status, ...rest } = made({ ...lost, seconds: 120 });
-    expect(rest).toMatchObject({
-      phase: 'Create',
-      turn: 'n2',
-      skipped: [],
-      reasons: ['CaStartedOver'],
-    });
-    expect(status).not.toHaveProperty('to');
+  test.each([
+    ['before another one has it', { managers: { n1: 'both', n2: 'old' }, ca: under('Trust') }],
+    ['with one that has it, but cannot go on', { managers: { n1: 'both', n2: 'made' }, ca: under('Issue') }],
+    [
+      'while the nodes are at it',
+      { managers: { n1: 'both', n2: 'old' }, ca: under('Trust', { turn: 'n1' }) },
+    ],
+  ] satisfies [string, Wish][])('is made anew when those that had its key are given up %s', (_, wish) => {
+    const lost = { ...wish, alive: ['n2'], nodes: [theNode('w', 'old'), theNode('v', 'both', false)] };
+    // It went when the phase was long under way: it is waited for from then on.
+    const gone = made({ ...lost, seconds: 500 });
+    expect(gone).toMatchObject({ phase: wish.ca.phase, skipped: [], wakeAtMs: Date.parse(at(620)) });
+    expect(gone.waitingFor[0]).toBe(
+      'manager n1: no other can give the new CA, another one is made if it stays away',
+    );
+    const ca = gone.status ?? wish.ca;
+    expect(made({ ...lost, ca, seconds: 619 })).toMatchObject({ status: ca, wakeAtMs: Date.parse(at(620)) });
+    const over = plan(seen({ ...lost, ca, seconds: 620 }));
+    expect(over.events[0]?.reason).toBe('CaStartedOver');
+    expect(over.status?.to).toBe(wish.managers.n2 === 'made' ? B : undefined);
+    const back = made({ ...lost, alive: ['n1', 'n2'], ca, seconds: 700 });
+    expect(back).toMatchObject({ phase: wish.ca.phase, skipped: [] });
+    expect(back.status?.since).toBe(at(700));
   });
+
+  test.each([
+    ['Issue', { n1: 'issues', n2: 'old' }],
+    ['Issue', { n1: 'issues', n2: 'made', n3: undefined }],
+    ['Drop', { n1: 'issues', n2: 'both' }],
+    ['Drop', { n1: 'fresh', n2: 'old' }],
+  ] satisfies [ClusterCa['phase'], Wish['managers']][])(
+    'is waited for without end in %s when certificates are of it and nobody else can give it',
+    (phase, managers) => {
+      const skipped = ['manager n2', 'node w'];
+      const nodes = [theNode('w', 'old', false), theNode('v', 'issues', false)];
+      const result = made({ managers, nodes, alive: ['n2'], ca: under(phase, { skipped }), seconds: 99_999 });
+      expect(result).toMatchObject({ phase, skipped, wakeAtMs: undefined, reasons: [] });
+      expect(result.waitingFor[0]).toMatch(
+        /^manager n1: no other can .* start orc there, .*`orc node rm n1`$/,
+      );
+      // Who removes it says that it is gone for good.
+      const { n1: _, ...left } = managers;
+      const { status: ca } = made({ managers: left, nodes, ca: under(phase, { skipped }), seconds: 99_999 });
+      expect(ca?.waitingFor[0]).toMatch(
+        /^a manager: none that is left can give the new CA, another one is made/,
+      );
+      const over = plan(
+        seen({ managers: left, nodes, ...(ca === undefined ? {} : { ca }), seconds: 100_119 }),
+      );
+      expect(over.events.map(({ reason }) => reason)).toContain('CaStartedOver');
+    },
+  );
 });
 
 describe('the turn', () => {
@@ -197,6 +229,31 @@ describe('the nodes', () => {
     const result = made({ ...trust, seconds: 10 });
     expect(result).toMatchObject({ waitingFor: ['node w2'], skipped: ['node w1'], wakeAtMs: undefined });
     expect(result.events[0]?.message).toMatch(/node w1 was out of reach for 10s.*`orc join`/);
+  });
+
+  test('are skipped with the manager of their machine, though their agents are connected elsewhere', () => {
+    const wish = {
+      managers: { n1: 'issues', n2: 'both' },
+      alive: ['n1'],
+      ca: under('Issue', { turn: 'n2' }),
+      nodes: [theNode('n1', 'both'), theNode('n2', 'both')],
+    } as const;
+    expect(made({ ...wish, seconds: 119 }).waitingFor).toEqual([
+      'manager n2: its agent runs, but not its server; start that',
+    ]);
+    const gone = made({ ...wish, seconds: 120 });
+    expect(gone).toMatchObject({ waitingFor: ['node n1'], skipped: ['node n2', 'manager n2'] });
+    expect(gone.events.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/manager n2 was out of reach.*first stop orc there/),
+    ]);
+    // In the next phase it may be lacking, though it was not in this one.
+    const next = {
+      ...wish,
+      nodes: [theNode('n1', 'issues'), theNode('n2', 'issues')],
+      managers: { n1: 'fresh', n2: 'both' },
+      ca: under('Drop', { skipped: ['manager n2'] }),
+    } as const;
+    expect(made(next)).toMatchObject({ waitingFor: ['node n1'], skipped: ['manager n2', 'node n2'] });
   });
 
   test('are not skipped for a time in which nobody could have seen them', () => {

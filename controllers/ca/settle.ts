@@ -19,35 +19,62 @@ export interface Settled {
   readonly status: ClusterCa;
   readonly skippedNow: readonly string[];
   readonly isOver: boolean;
-  /** All that have the new CA's key are out of reach for too long, before the others had it from them. */
+  /** All that have the new CA's key are out of reach for too long, and no certificate is of it yet. */
   readonly isKeyLost: boolean;
   readonly wakeAtMs?: number;
 }
 
+const iso = (ms: number): string => new Date(ms).toISOString();
+
 export const waitOf = ({ spec }: Cluster): string => spec.ca?.waitForUnreachable ?? '2m';
 
-/** `ca` as it is now, in its phase. */
-export function settle(observed: Observed, ca: ClusterCa): Settled {
-  const managers = managersOf(observed.cluster, ca, observed.alive);
-  const nodes = nodesOf(observed.nodes, ca, observed.since);
+/** `given` as it is now, in its phase. */
+export function settle(observed: Observed, given: ClusterCa): Settled {
+  const managers = managersOf(observed.cluster, given, observed.alive);
+  const nodes = nodesOf(observed.nodes, given, observed.since);
   const lacking = new Set([...managers, ...nodes].filter(({ isDone }) => !isDone).map(({ id }) => id));
-  const skipped = ca.skipped.filter((id) => lacking.has(id));
+  const skipped = given.skipped.filter((id) => lacking.has(id));
   const isAwaited = ({ id }: Member): boolean => lacking.has(id) && !skipped.includes(id);
+  if (!managers.some(({ isSource, isReached }) => isSource && isReached)) {
+    const awaited = [...managers, ...nodes].filter(isAwaited);
+    return awaitSource(observed, { ...given, skipped }, { managers, nodes, awaited });
+  }
+  // While there was none, nobody could do anything: that time is held against nobody.
+  const ca = isSourceAwaited(given) ? { ...given, since: iso(observed.nowMs) } : given;
 
   const first = managersPart(observed, ca, managers, managers.filter(isAwaited));
   const { turn: _turn, ...kept } = ca;
   if (first.waiting.length > 0) {
     const turn = nextTurn(first.waiting, holderOf(ca, managers));
     const status = { ...kept, ...(turn === undefined ? {} : { turn: turn.name }) };
-    return awaitKey(observed, managers, settled(status, skipped, first));
+    return settled(status, skipped, { ...first, waiting: first.waiting.map(withAgent(nodes)) });
   }
   const sinceMs = isAtNodes(ca) ? first.sinceMs : observed.nowMs;
-  const second = waitFor(observed, sinceMs, nodes.filter(isAwaited));
+  // A node follows its machine's own manager: without that it is never done, however well it is connected.
+  const left = new Set([...skipped, ...first.gone.map(({ id }) => id)]);
+  const isLeft = ({ name }: Member): boolean => left.has(managerId(name));
+  const awaited = nodes.filter(isAwaited);
+  const second = waitFor(
+    observed,
+    sinceMs,
+    awaited.filter((node) => !isLeft(node)),
+  );
   const late = comeBack(managers, skipped, holderOf(ca, managers));
   const status = { ...kept, ...(late === undefined ? {} : { turn: late.name }) };
   const waiting = [...(late === undefined ? [] : [late]), ...second.waiting];
-  return settled(status, skipped, { ...second, waiting, gone: [...first.gone, ...second.gone] });
+  const skippedToo = [...skipped, ...awaited.filter(isLeft).map(({ id }) => id)];
+  return settled(status, skippedToo, { ...second, waiting, gone: [...first.gone, ...second.gone] });
 }
+
+/** A manager that is out of reach though the agent of its machine is not: that is told, as it is easily mended. */
+const withAgent =
+  (nodes: readonly Member[]) =>
+  (manager: Member): Member => {
+    const hasAgent = nodes.some(({ name, isReached }) => name === manager.name && isReached);
+    return hasAgent && !manager.isReached
+      ? { ...manager, trouble: 'its agent runs, but not its server; start that' }
+      : manager;
+  };
 
 const holderOf = ({ turn }: ClusterCa, managers: readonly Manager[]): Manager | undefined =>
   managers.find(({ name }) => name === turn);
@@ -103,7 +130,7 @@ const settled = (
 ): Settled => ({
   status: {
     ...status,
-    since: new Date(sinceMs).toISOString(),
+    since: iso(sinceMs),
     waitingFor: waiting.map(wordsOf),
     skipped: [...skipped, ...gone.map(({ id }) => id)],
   },
@@ -113,20 +140,46 @@ const settled = (
   ...(dues.length === 0 ? {} : { wakeAtMs: Math.min(...dues) }),
 });
 
-/** Nobody can come to have the key while all that have it are out of reach: they are waited for, too, though done. */
-function awaitKey(observed: Observed, managers: readonly Manager[], made: Settled): Settled {
-  const holders = managers.filter(({ hasKey }) => hasKey);
-  const { status } = made;
-  if (status.phase !== 'Trust' || holders.some(({ isReached }) => isReached)) return made;
-  const dueMs = duesOf(observed, Date.parse(status.since))();
-  const words = holders.map(({ id }) => `${id}: no other has the key of the new CA`);
+/** Part of what is said while there is no source, by which that state is known again: it is in the object alone. */
+const noSource = 'can give the new CA';
+const isSourceAwaited = ({ waitingFor }: ClusterCa): boolean =>
+  waitingFor.some((text) => text.includes(noSource));
+
+interface Everyone {
+  readonly managers: readonly Manager[];
+  readonly nodes: readonly Member[];
+  readonly awaited: readonly Member[];
+}
+
+/**
+ * No manager through which the others could go on is in reach, so that nobody can do what is asked, and none is
+ * skipped for it. Where no certificate is of the new CA yet it is given up for another one in time; else there is no
+ * way on without a manager that has it, unless a person says that it is gone for good.
+ */
+function awaitSource(observed: Observed, ca: ClusterCa, { managers, nodes, awaited }: Everyone): Settled {
+  const { nowMs } = observed;
+  const isIssued = managers.some((one) => one.isIssued) || nodes.some((one) => one.isReached && one.isIssued);
+  const sources = managers.filter(({ isSource }) => isSource);
+  const sinceMs = isSourceAwaited(ca) ? Math.min(Date.parse(ca.since), nowMs) : nowMs;
+  const dueMs = duesOf(observed, sinceMs)();
+  const words =
+    sources.length === 0
+      ? [`a manager: none that is left ${noSource}, another one is made`]
+      : sources.map(({ id, name }) => `${id}: no other ${noSource}, ${remedyFor(name, isIssued)}`);
+  const others = awaited.filter(({ id }) => !sources.some((source) => source.id === id));
   return {
-    ...made,
-    status: { ...status, waitingFor: [...words, ...status.waitingFor] },
-    isKeyLost: observed.nowMs >= dueMs,
-    wakeAtMs: Math.min(dueMs, made.wakeAtMs ?? dueMs),
+    status: { ...ca, since: iso(sinceMs), waitingFor: [...words, ...others.map(wordsOf)] },
+    skippedNow: [],
+    isOver: false,
+    isKeyLost: !isIssued && nowMs >= dueMs,
+    ...(isIssued ? {} : { wakeAtMs: dueMs }),
   };
 }
+
+const remedyFor = (name: string, isIssued: boolean): string =>
+  isIssued
+    ? `and certificates are of it already; start orc there, or, if that is gone for good, \`orc node rm ${name}\``
+    : 'another one is made if it stays away';
 
 /** Who has the turn keeps it while it is in reach; when nobody is in reach, the first one is waited for. */
 const nextTurn = (waiting: readonly Member[], holder: Member | undefined): Member | undefined =>
@@ -148,5 +201,7 @@ function comeBack(
   return back.find(({ id }) => id === holder?.id) ?? back[0];
 }
 
-const wordsOf = ({ id, isReached, isTold }: Member): string =>
-  isTold || !isReached ? id : `${id}: its orc is older and does not say whom it trusts; update it`;
+function wordsOf({ id, isReached, isTold, trouble }: Member): string {
+  if (trouble !== undefined) return `${id}: ${trouble}`;
+  return isTold || !isReached ? id : `${id}: its orc is older and does not say whom it trusts; update it`;
+}

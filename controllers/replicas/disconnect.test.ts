@@ -54,9 +54,12 @@ describe('what a service wants of a node that is out of reach', () => {
   });
 
   test('a node that is back has the time to say that its task has ended, before the replacement goes', () => {
-    const returned = (secondsAgo: number): Node =>
+    const returned = (secondsAgo: number, settled?: boolean): Node =>
       aNode('n1', {
         status: {
+          ...(settled === undefined
+            ? {}
+            : { engine: { runtime: 'docker', version: '', apiVersion: '', reachable: true, settled } }),
           conditions: [
             {
               ...aCondition('Ready'),
@@ -67,11 +70,11 @@ describe('what a service wants of a node that is out of reach', () => {
         },
       });
     const quiet = '2029-12-31T00:00:00Z';
-    const after = (reconcile: 'keepReplacement' | 'keepOriginal', secondsAgo: number) => {
+    const after = (reconcile: 'keepReplacement' | 'keepOriginal', secondsAgo: number, settled?: boolean) => {
       const service = aService({ replicas: 1, disconnect: { reconcile } });
       const tasks = [started(service, 1, 'n1', first), started(service, 2, 'n2', later)];
       const nodes = nodeMap(
-        returned(secondsAgo),
+        returned(secondsAgo, settled),
         aNode('n2', { status: { conditions: [{ ...aCondition('Ready'), lastTransitionTime: quiet }] } }),
       );
       const { wakeAtMs, ...view } = nodesFor(policyOf(service), nodes, testNowMs, asWritten);
@@ -82,6 +85,10 @@ describe('what a service wants of a node that is out of reach', () => {
     expect(after('keepOriginal', 1)).toEqual({ wakeAtMs: testNowMs + 2_000, steps: [] });
     expect(after('keepOriginal', 3)).toEqual({ wakeAtMs: undefined, steps: ['RetireTask web-1-2'] });
     expect(after('keepReplacement', 1).steps).toEqual(['RetireTask web-1-1']);
+    // One that has not looked yet takes longer, and says so.
+    expect(after('keepOriginal', 10, false)).toEqual({ wakeAtMs: testNowMs + 50_000, steps: [] });
+    expect(after('keepOriginal', 10, true).steps).toEqual(['RetireTask web-1-2']);
+    expect(after('keepOriginal', 61, false).steps).toEqual(['RetireTask web-1-2']);
   });
 
   test('the one on the emptier node stays, where that is wished', () => {

@@ -15,8 +15,10 @@ export interface NodesView {
 
 /** What the nodes controller goes by; a service with the same needs no view of its own. */
 const { lostAfterMs: commonLostAfterMs } = defaultTiming;
-/** A node that is ready says within this time what became of its tasks. */
+/** A node that is ready says within this time what became of its tasks, or that it has not come to that yet. */
 const speakWithinMs = 3_000;
+/** How long one is waited for that has not. */
+const settleWithinMs = 60_000;
 const none: ReadonlySet<string> = new Set();
 
 /**
@@ -70,7 +72,8 @@ function returned(
   let wakeAtMs: number | undefined;
   for (const [name, node] of nodes) {
     const ready = findCondition(node.status?.conditions, 'Ready');
-    const spokenAtMs = since(node, ready) + speakWithinMs;
+    const isSettled = node.status?.engine?.settled !== false;
+    const spokenAtMs = since(node, ready) + (isSettled ? speakWithinMs : settleWithinMs);
     if (ready?.status !== 'True' || !(nowMs < spokenAtMs)) continue;
     justBack.add(name);
     wakeAtMs = Math.min(wakeAtMs ?? spokenAtMs, spokenAtMs);

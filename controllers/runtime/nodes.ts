@@ -45,4 +45,5 @@ const fingerprint = (node: Node): string =>
     node.status?.platform,
     node.status?.capacity,
     node.status?.engine?.labels,
+    node.status?.engine?.settled,
   ]);

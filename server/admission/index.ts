@@ -9,6 +9,7 @@ import type { Api, Identity } from '../types.ts';
 import { withFinalizers } from './finalizers.ts';
 import { checkImmutable } from './immutable.ts';
 import { checkNamespace, protectedNamespaces } from './namespaces.ts';
+import { checkNodeRole } from './node-role.ts';
 import { withPortsChecked } from './ports.ts';
 import { checkCreatable, checkWritable } from './read-only.ts';
 
@@ -39,6 +40,7 @@ export async function admitUpdate(
   checkWritable(def, live, object);
   if (subresource === 'status') return store(object);
   checkImmutable(def, live, object);
+  checkNodeRole(api.registry.cache, def, live, object);
   const admitted = live.metadata.deletionTimestamp === undefined ? withFinalizers(def, object) : object;
   return withPortsChecked(api, def, live, admitted, () => store(admitted));
 }

@@ -51,3 +51,13 @@ describe('a node', () => {
       expect(authorize(node, path(rest))).toMatchObject({ allowed: false });
   });
 });
+
+describe('the CA that is to issue next', () => {
+  test('is for managers alone', () => {
+    const server = { name: 'orc-server', groups: ['system:servers'] };
+    expect(authorize(server, path('next-ca'))).toMatchObject({ allowed: true });
+    expect(authorize(server, path('token'))).toMatchObject({ allowed: false });
+    for (const who of [admin, node])
+      expect(authorize(who, path('next-ca'))).toMatchObject({ allowed: false });
+  });
+});

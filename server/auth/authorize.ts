@@ -1,12 +1,13 @@
 /**
- * Who may do what. Today two groups are known: `system:masters` may do all; a member of `system:nodes` may hold its
- * session, renew its certificate, read its own Node and delete it (it leaves), and say how its role changes. Roles
- * take this function's place, not its shape.
+ * Who may do what. `system:masters` may do all but what is between managers or a node's own; a member of
+ * `system:nodes` may hold its session, renew its certificate, read its own Node and delete it (it leaves), and say how
+ * its role changes; `system:servers`, the managers' servers, give each other the CA that is to issue next. Roles take
+ * this function's place, not its shape.
  */
 import { ApiError } from '../../kit/errors.ts';
 import { nodeUserPrefix } from '../session/types.ts';
 import type { Identity } from '../types.ts';
-import { adminGroup, nodesGroup } from './identity.ts';
+import { adminGroup, nodesGroup, serversGroup } from './identity.ts';
 
 /** What is asked for: a verb on a resource, or on a path that is none. */
 export type Access =
@@ -32,6 +33,8 @@ const joinPaths: readonly string[] = ['ca', 'challenge', 'join'].map((name) => c
 export const isOpen = (path: string): boolean => healthPaths.includes(path) || joinPaths.includes(path);
 export const sessionPath = '/session/v1';
 const nodePaths: readonly string[] = ['renew', 'promote', 'role'].map((name) => clusterPath + name);
+/** It gives the key of a CA: to managers alone, as a copy of an admin's certificate is on many a laptop. */
+const nextCaPath = `${clusterPath}next-ca`;
 
 export const isSession = (path: string): boolean =>
   path === sessionPath || path.startsWith(`${sessionPath}/`);
@@ -42,6 +45,11 @@ export function authorize(identity: Identity, access: Access): Decision {
     return identity.groups.includes(nodesGroup)
       ? { allowed: true, reason: 'a node speaks for itself' }
       : { allowed: false, reason: 'only nodes ask for that, with their own certificates' };
+  }
+  if (access.kind === 'path' && access.path === nextCaPath) {
+    return identity.groups.includes(serversGroup)
+      ? { allowed: true, reason: 'a manager follows a replacement of the CA' }
+      : { allowed: false, reason: 'only managers ask for that, with the certificates of their servers' };
   }
   if (access.kind === 'path' && isSession(access.path)) {
     return identity.groups.includes(nodesGroup)

@@ -7,7 +7,7 @@ import type { Identity } from '../types.ts';
 
 export const adminGroup = 'system:masters';
 export const nodesGroup = 'system:nodes';
-/** Servers of the cluster; they may ask in the name of others, and nothing in their own. */
+/** Servers of the cluster; they may ask in the name of others, and in their own for the CA that is to issue next. */
 export const serversGroup = 'system:servers';
 
 const userHeader = 'x-orc-user';
@@ -20,6 +20,9 @@ export function identityOf(socket: TLSSocket): Identity | undefined {
   if (!known.has(socket)) known.set(socket, read(socket));
   return known.get(socket);
 }
+
+/** From now on whoever asks on this connection is nobody: the CA of its certificate is not trusted any more. */
+export const forgetIdentity = (socket: TLSSocket): void => void known.set(socket, undefined);
 
 function read(socket: TLSSocket): Identity | undefined {
   if (!socket.authorized) return undefined;

@@ -21,6 +21,7 @@ import { memberRoutes } from './members.ts';
 import { text } from './input.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
+export { forgetWhoWasReady } from './anew.ts';
 export type { BackupHead } from './backup.ts';
 export { tokenOf, type Ca } from './token.ts';
 export type { ClusterCall, ClusterOptions } from './types.ts';
@@ -75,9 +76,9 @@ export function createCluster(options: ClusterOptions): Cluster {
       const name = identity.name.slice(nodeUserPrefix.length);
       return renew(options, name, prove(proofOf(await body()), name));
     },
-    'POST renew-admin': async ({ body, identity }) =>
-      renewAdmin(options, identity.name, prove(proofOf(await body()), identity.name)),
-    'GET next-ca': ({ query }) => Promise.resolve().then(() => nextCa(options, query.get('digest') ?? '')),
+    'POST renew-admin': async (call) =>
+      renewAdmin(options, call, prove(proofOf(await call.body()), call.identity.name)),
+    'GET next-ca': (call) => nextCa(options, call),
     'GET token': ({ query }) => {
       const role = query.get('role') ?? 'worker';
       if (role !== 'worker' && role !== 'manager')

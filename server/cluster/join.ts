@@ -8,7 +8,7 @@ import { adminGroup } from '../auth/identity.ts';
 import { claimNode, generationOf, refusalOf, serversOf } from './object.ts';
 import { whyNoManager } from './rotation.ts';
 import { checkToken } from './token.ts';
-import type { ClusterOptions } from './types.ts';
+import type { ClusterCall, ClusterOptions } from './types.ts';
 
 /** Nodes renew past two thirds of it. */
 const defaultNodeDays = 90;
@@ -77,9 +77,24 @@ export async function renew(options: ClusterOptions, name: string, key: KeyObjec
   return { ca: authoritiesOf(options), certificate: nodeCertificate(options, name, key) };
 }
 
-/** A certificate for an admin who has one, for the same name and key: of the CA that issues now. */
-export function renewAdmin(options: ClusterOptions, name: string, key: KeyObject): RenewAnswer {
-  options.logger.info({ user: name }, 'an admin renewed a certificate');
+/**
+ * A certificate for an admin who has one, for the same name and key: of the CA that issues now. Throws 403 for any
+ * other key, and for who does not come with the certificate itself: a certificate that was lent, or a connection that
+ * was, must not become one of its own.
+ */
+export function renewAdmin(
+  options: ClusterOptions,
+  { identity: { name, keyDigest }, from }: Pick<ClusterCall, 'identity' | 'from'>,
+  key: KeyObject,
+): RenewAnswer {
+  if (keyDigest !== digestOfKey(key)) {
+    options.logger.warn({ user: name, from }, 'an admin asked for a certificate for another key');
+    throw new ApiError(
+      403,
+      'publicKey: expected the key of the certificate that you come with: a renewal is for that key alone',
+    );
+  }
+  options.logger.info({ user: name, key: keyDigest, from }, 'an admin renewed a certificate');
   const request = { commonName: name, organization: adminGroup, usage: 'client', days: adminDays } as const;
   return { ca: authoritiesOf(options), certificate: certificateFor(options, request, key) };
 }

@@ -14,6 +14,7 @@ import {
 import type { Registry } from '../../store/types.ts';
 import { text } from './input.ts';
 import { writeManager } from './object.ts';
+import { reach } from './reach.ts';
 import type { ClusterCall, ClusterOptions } from './types.ts';
 
 /** All members as ours knows them, and how ours is; works without a quorum. */
@@ -46,6 +47,7 @@ export function memberRoutes(options: ClusterOptions): Readonly<Record<string, R
       await notePeer(registry, name, peerUrl);
       return added;
     },
+    'POST members/reach': (call) => reach(options, call),
     'POST members/promote': async ({ body }) => promote(etcd(), text(await body(), 'id')),
 
     /**

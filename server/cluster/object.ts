@@ -125,7 +125,7 @@ export async function claimOwnNode(
 export function refusalOf(cache: Cache, name: string, digest: string | undefined): string | undefined {
   const node = cache.get('Node', '', name);
   if (node === undefined) {
-    return `node ${name} is not part of the cluster (it was removed, or never joined): join it again with \`orc join\``;
+    return `node ${name} is not part of the cluster (it was removed, or never joined): \`orc leave\` there, then \`orc join\`, make it a node again`;
   }
   if (node.metadata.deletionTimestamp !== undefined) return `node ${name} is being removed`;
   if (digest !== undefined && node.metadata.annotations?.[keyAnnotation] === digest) return undefined;

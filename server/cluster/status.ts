@@ -11,7 +11,7 @@ const patienceMs = 1_000;
 
 /** What this server knows of itself. Never throws; what cannot be known says so. */
 export async function serverStatus(options: ClusterOptions): Promise<ServerStatus> {
-  const { registry, clock, nodeName: name, ca, self } = options;
+  const { registry, clock, nodeName: name, ca, clusterId, self } = options;
   const { cert } = ca();
   const until = new X509Certificate(cert).validTo;
   const [isCurrent, etcd] = await Promise.all([
@@ -24,6 +24,7 @@ export async function serverStatus(options: ClusterOptions): Promise<ServerStatu
     now: timestamp(clock),
     isCurrent,
     ca: { digest: digestOf(cert), notAfter: new Date(until).toISOString() },
+    ...(clusterId === undefined ? {} : { clusterId }),
     ...etcd,
   };
 }

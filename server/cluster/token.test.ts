@@ -34,7 +34,10 @@ describe('a join token', () => {
   });
 
   test('of another cluster, or no token at all, is told as such', () => {
-    expect(checkToken(tokenOf(other, 'worker', 1), ca, () => 1)).toMatchObject({ refused: 'otherCluster' });
+    expect(checkToken(tokenOf(other, 'worker', 1), ca, () => 1)).toMatchObject({
+      refused: 'otherCluster',
+      message: expect.stringMatching(/`orc ca rotate`.*`orc token show worker`/),
+    });
     for (const text of ['', 'SWMTKN-1-x', `${tokenOf(ca, 'worker', 1)}x`]) {
       expect(checkToken(text, ca, () => 1)).toMatchObject({ refused: 'malformed' });
     }

@@ -35,7 +35,10 @@ export function checkToken(text: string, ca: Ca, generationOf: (role: NodeRole) 
   }
   const { role } = token;
   if (token.caDigest !== digestOf(ca.cert)) {
-    return { refused: 'otherCluster', message: 'the token is of another cluster, or of an earlier CA' };
+    return {
+      refused: 'otherCluster',
+      message: `the token is of another cluster, or the CA was replaced since (\`orc ca rotate\`): \`orc token show ${role}\` on a manager prints the present one`,
+    };
   }
   const expected = Buffer.from(tokenOf(ca, role, generationOf(role)));
   const given = Buffer.from(text.trim());

@@ -34,6 +34,8 @@ export interface ClusterCall {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly identity: Identity;
+  /** The address that it comes from, for the log. */
+  readonly from?: string;
   /** The body as parsed JSON. */
   body(): Promise<unknown>;
 }

@@ -45,7 +45,9 @@ export async function otherPath(
     return review(kind, object, identity);
   }
   if (path.startsWith(clusterPath) && paths.cluster !== undefined) {
+    const from = req.socket.remoteAddress;
     return paths.cluster.handle({
+      ...(from === undefined ? {} : { from }),
       method: req.method ?? 'GET',
       path: path.slice(clusterPath.length),
       query,

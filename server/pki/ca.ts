@@ -168,7 +168,8 @@ export function caSteps(dataDir: string, clock: Clock): CaSteps {
   return {
     async create() {
       const { cert, key } = await readPair(dir, 'next-ca');
-      if (cert === undefined || key === undefined) await makeCa(dir, 'next-ca', clock);
+      if (cert !== undefined && key !== undefined && belongs(new X509Certificate(cert), key)) return;
+      await makeCa(dir, 'next-ca', clock);
     },
     async trust({ cert, key }) {
       if (!belongs(new X509Certificate(cert), key))

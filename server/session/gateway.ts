@@ -16,6 +16,7 @@ import { Streams } from './streams.ts';
 import { taskStreams } from './task-streams.ts';
 import {
   alivePath,
+  certificatesToTell,
   nodesGroup,
   nodeUserPrefix,
   sessionPath,
@@ -76,12 +77,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     );
     for (const session of sessions.values()) session.send({ type: 'quorum', ok });
   };
-  let shown = options.certificates?.();
   const tellCertificates = (): void => {
-    const now = options.certificates?.();
-    if (now === undefined || JSON.stringify(now) === JSON.stringify(shown)) return;
-    shown = now;
-    for (const session of sessions.values()) session.send({ type: 'certificates', certificates: now });
+    const now = certificatesToTell(options);
+    for (const session of sessions.values()) session.tellCertificates(now);
   };
   const dispatcher = new Dispatcher(cache, clock, (node) => sessions.get(node), tellServers);
 

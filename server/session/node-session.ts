@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws';
 import {
   sessionClose,
+  type Certificates,
   type NodeStatus,
   type StreamRequest,
   type ToAgent,
@@ -15,7 +16,7 @@ import { replaceSession, writeNode, type SessionState } from './node-record.ts';
 import { parseFrame } from './parse.ts';
 import { dialable } from './peers.ts';
 import { Reports } from './reports.ts';
-import type { GatewayOptions } from './types.ts';
+import { certificatesToTell, type GatewayOptions } from './types.ts';
 import { verdictOf } from './verdict.ts';
 
 /** Why a session ended. `code` is the WebSocket's close code. */
@@ -74,6 +75,8 @@ export class NodeSession {
   /** What is to be written holds also when the Node object names another session, or none. */
   #isFirst = false;
   #end: SessionEnd | undefined;
+  /** What the agent was last told of certificates. */
+  #certificates = '';
 
   constructor(options: Options) {
     const { socket, registry, node, clock, log, recordEvent } = options;
@@ -153,6 +156,18 @@ export class NodeSession {
     this.#sendText(JSON.stringify(frame));
   }
 
+  /** Tells the agent what to follow, unless it knows. */
+  tellCertificates(certificates: Certificates | undefined): void {
+    if (this.#isNews(certificates)) this.send({ type: 'certificates', certificates });
+  }
+
+  #isNews(certificates: Certificates | undefined): certificates is Certificates {
+    const text = JSON.stringify(certificates) ?? '';
+    if (text === '' || text === this.#certificates) return false;
+    this.#certificates = text;
+    return true;
+  }
+
   requestStream(id: string, taskUID: string, request: StreamRequest): void {
     this.send({ type: 'stream', id, taskUID, request });
   }
@@ -228,11 +243,12 @@ export class NodeSession {
   #begin(): void {
     this.#registered = true;
     this.#options.onRegister(this);
-    const { serverName: server, heartbeatMs, servers, certificates } = this.#options;
+    const { serverName: server, heartbeatMs, servers } = this.#options;
+    const certificates = certificatesToTell(this.#options);
     this.send({
       type: 'welcome',
       ...{ server, heartbeatMs, servers: dialable(servers?.() ?? []) },
-      ...(certificates === undefined ? {} : { certificates: certificates() }),
+      ...(this.#isNews(certificates) ? { certificates } : {}),
     });
     void this.#catchUp();
   }

@@ -33,11 +33,21 @@ export interface GatewayOptions {
   readonly hasQuorum?: () => boolean;
   /** `https://host:port` of all managers, told to agents. Default: none. */
   readonly servers?: () => readonly string[];
-  /** Told to agents, so that they follow. Default: nothing is told. */
+  /** Told to agents, so that they follow, while there is a quorum. Default: nothing is told. */
   readonly certificates?: () => Certificates;
   /** PEM texts with which this server asks others for the streams of their nodes. Absent: it does not. */
   readonly peerTls?: () => { readonly ca: string; readonly cert: string; readonly key: string };
 }
+
+/**
+ * What agents are to follow; undefined when they are to stay as they are. A server that is cut off from the store does
+ * not know how far the replacement of the CA is, and would lead them back.
+ */
+export const certificatesToTell = ({
+  certificates,
+  hasQuorum,
+}: Pick<GatewayOptions, 'certificates' | 'hasQuorum'>): Certificates | undefined =>
+  (hasQuorum?.() ?? true) ? certificates?.() : undefined;
 
 /** The server's end of node sessions, and the streams that run through them. */
 export interface Gateway {

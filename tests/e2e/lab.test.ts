@@ -56,6 +56,17 @@ describe('A lab of engines 20, 26 and 28', () => {
     for (const from of lab.nodes) for (const to of lab.nodes) expect(await reaches(from, to)).toBe(true);
   });
 
+  test('each has its own /var/lib/orc and /root/.orc, which a crash leaves', async () => {
+    const [n1, n2] = three();
+    const files = ['/var/lib/orc/own', '/root/.orc/own'];
+    await n1.must(['touch', ...files]);
+    expect(files.filter((file) => existsSync(file))).toEqual([]);
+    expect((await n2.exec(['ls', ...files])).code).not.toBe(0);
+    await n1.crash();
+    await n1.boot();
+    await n1.must(['ls', ...files]);
+  }, 60_000);
+
   test('a command gets its input, and gives its output and exit code', async () => {
     const [n1] = three();
     const ran = await n1.exec(['sh', '-c', 'cat; echo $WORD >&2; exit 7'], {

@@ -15,7 +15,8 @@ export async function remainsOf(lab: Lab, api: Api): Promise<Remains> {
     kinds.map(async (kind) => [kind, (await api.list(kind)).items.map(nameOf).sort()] as const),
   );
   const onNodes = await Promise.all(lab.nodes.map(remainsOn));
-  return { ...Object.fromEntries(objects), ...Object.assign({}, ...onNodes), keys: await keysOf(lab, api) };
+  const ofNodes = onNodes.reduce<Remains>((all, one) => ({ ...all, ...one }), {});
+  return { ...Object.fromEntries(objects), ...ofNodes, keys: await keysOf(lab, api) };
 }
 
 /** What one has and the other has not, in words; empty when they are the same. */
@@ -50,7 +51,9 @@ async function remainsOn(node: LabNode): Promise<Remains> {
       .sort(),
     // Handles and counters are not told (-s), and a counter of iptables' own is cut.
     [`${node.name} rules`]: lines(rules).map((line) => line.replace(/counter packets \d+ bytes \d+/, 'counter').trim()), // prettier-ignore
-    [`${node.name} processes`]: programsOf(node).map(({ program }) => program).sort(), // prettier-ignore
+    [`${node.name} processes`]: programsOf(node)
+      .map(({ program }) => program)
+      .sort(),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type Task,
 } from '../../api-schemas/index.ts';
 import type { TlsIdentity } from '../../client/index.ts';
+import { trustStateOf } from '../../kit/certificate.ts';
 import { systemClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { createCluster } from '../../server/cluster/index.ts';
@@ -32,6 +33,10 @@ export interface ClusterServer {
   readonly store: Store;
   /** Whether it says that it can write to the store. */
   quorum: boolean;
+  /** How often it has looked whether it can. */
+  readonly looks: number;
+  /** From now on it uses these: as a manager whose CA is replaced. */
+  useTls(pki: Pki): void;
   /** Join token of a worker. */
   token(): string;
   /** As `kill -9`, and its Lease has ended: no goodbye. */
@@ -77,31 +82,34 @@ export class SessionCluster {
   ): Promise<ClusterServer> {
     const store = await this.registry.another();
     const { registry } = store;
-    const { ca, server: own } = this.pki;
-    const tls = { ca: ca.cert, cert: own.cert, key: own.key };
+    let current = this.pki;
+    const tls = () => ({ ca: current.trust, cert: current.server.cert, key: current.server.key });
     const parts = { registry, clock: systemClock, logger: silentLogger };
     const lease = store.holdLease(`server-${name}`, { identity: name, ttlSeconds: 2 });
     await lease.ready();
     const cluster = createCluster({
       ...parts,
       nodeName: name,
-      ca: () => ca,
+      ca: () => current.ca,
+      trust: () => current.trust,
+      next: () => current.next,
       ...(nodeDays === undefined ? {} : { nodeDays }),
     });
-    const state = { quorum: true };
+    const state = { quorum: true, looks: 0 };
     const gateway = createGateway({
       ...parts,
       serverName: name,
       heartbeatMs,
       recordEvent: createRecorder({ ...parts, component: 'gateway' }),
-      hasQuorum: () => state.quorum,
+      hasQuorum: () => (state.looks++, state.quorum),
       servers: cluster.servers,
-      peerTls: () => tls,
+      certificates: () => trustStateOf(current.server.cert, current.trust),
+      peerTls: tls,
     });
     const server: RunningServer = await startServer({
       ...parts,
       listen: { host: '127.0.0.1', port: 0 },
-      tls,
+      tls: tls(),
       version: '0',
       sessions: gateway,
       streams: gateway,
@@ -130,6 +138,13 @@ export class SessionCluster {
       },
       set quorum(ok) {
         state.quorum = ok;
+      },
+      get looks() {
+        return state.looks;
+      },
+      useTls(pki) {
+        current = pki;
+        server.renewTls(tls());
       },
       token: () => cluster.token('worker'),
       kill: () => once(true),

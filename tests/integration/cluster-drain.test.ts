@@ -38,4 +38,22 @@ describe('A drain', () => {
       return tasks.filter(({ spec }) => spec.nodeName === 'n1').length === 4;
     });
   }, 120_000);
+
+  test('says before and at the end how many tasks have no other node, and what ends that; so does their service', async () => {
+    await n1.must('uncordon', 'w1');
+    await n1.must('node', 'label', 'w1', 'zone=eu');
+    await n1.apply(
+      'apiVersion: orc.dev/v1\nkind: Service\nmetadata: { name: bound }\n' +
+        "spec: { image: 'sim/ok:1', replicas: 2, placement: { constraints: ['node.labels.zone == eu'] } }\n",
+    );
+    const { code, err } = await n1.orc('drain', 'w1', '--wait', '--timeout', '45s');
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /^warning: 2 tasks have nowhere to go and stop: default\/bound \(2\); `orc uncordon w1` ends/,
+    );
+    expect(err).toMatch(/^warning: 2 tasks have nowhere to go: default\/bound \(2\); `orc uncordon w1`/m);
+    await until('its service says so, too', [n1], async () =>
+      (await n1.must('describe', 'service/bound')).includes('`orc uncordon w1` makes it take tasks again'),
+    );
+  }, 120_000);
 });

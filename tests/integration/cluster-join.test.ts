@@ -76,7 +76,7 @@ describe('a machine that joins', () => {
     const good = tokenOf();
     // Another CA is noticed by the machine itself: it would be someone else who answers.
     await expect(join(unique('n'), { token: { ...good, caDigest: '0'.repeat(64) } })).rejects.toThrow(
-      /belongs to another cluster than the token/,
+      /belongs to another cluster than the token, or its CA was replaced since \(`orc ca rotate`\)/,
     );
     const wrong = { ...good, secret: 'A'.repeat(43) };
     await expect(join(unique('n'), { token: wrong })).rejects.toThrow(

@@ -2,8 +2,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
 import type { Task } from '../../api-schemas/index.ts';
-import { Client } from '../../client/index.ts';
+import { Client, type KubeConfig } from '../../client/index.ts';
 import { startMachines, until, untilReady, type Machine, type Machines } from './cluster-harness.ts';
 
 const machines: Machines = startMachines();
@@ -19,6 +20,11 @@ const managerColumn = async (through: Machine): Promise<Readonly<Record<string, 
     lines.map((line) => line.split(/ {2,}/)).map((cells) => [cells[0] ?? '', cells[3] ?? '']),
   );
 };
+/** Names of the contexts that the machine has. */
+const contextsOf = (machine: Machine): readonly string[] =>
+  ((parse(readFileSync(`${machine.dataDir}.config`, 'utf8')) as KubeConfig).contexts ?? []).map(
+    ({ name }) => name,
+  );
 /** What would differ if a container had been started anew. */
 const containers = async (through: Machine): Promise<readonly string[]> =>
   (await through.get<Task>('tasks'))
@@ -92,10 +98,12 @@ describe('the role of a node', () => {
     // From the machine itself, whose own server goes away meanwhile.
     const out = await a.must('node', 'demote', 'a', '--wait');
     expect(out).toContain('a  is a worker');
+    expect(contextsOf(a)).toEqual([]);
+    expect(a.log()).toContain(`context "orc" is gone from ${a.dataDir}.config; there is no other`);
     expect(cluster(a)).toMatchObject({ role: 'worker', asManager: { advertise: `${a.address}:6750` } });
     for (const name of ['pki/ca.key', 'pki/admin.key', 'pki/etcd.key', 'etcd'])
       expect(existsSync(file(a, name))).toBe(false);
-    const { a: own, ...others } = await managerColumn(a);
+    const { a: own, ...others } = await managerColumn(b);
     expect(own).toBe('-');
     expect(Object.values(others).sort()).toEqual(['Leader', 'Reachable']);
     expect(await containers(b)).toEqual(before);
@@ -115,6 +123,33 @@ describe('the role of a node', () => {
     await until('a is said to be one', [a, b], async () =>
       /^a +Ready +worker +- /m.test(await b.must('node', 'ls')),
     );
+  }, 120_000);
+});
+
+describe('a machine that others do not reach where it says', () => {
+  const e = machines.machine('e');
+  const elsewhere = e.address.replace(/\d+$/, '250');
+
+  test('does not become a manager, says why, and etcd knows nothing of it; with the right address it is one', async () => {
+    const token = (await b.must('token', 'show', 'worker', '-q')).trim();
+    e.start('join', '--token', token, '--advertise', elsewhere, `${b.address}:6750`);
+    await untilReady(b, e);
+    await b.must('node', 'promote', 'e', '--no-wait');
+    await until('e says why', [b, e], async () =>
+      JSON.stringify(await b.get('node', 'e')).includes(`https://${elsewhere}:6750 is not reached from`),
+    );
+    const { code, out, err } = await b.orc('node', 'promote', 'e', '--wait', '--timeout', '3s');
+    expect(code).toBe(3);
+    expect(out).not.toContain('is a manager');
+    expect(err).toMatch(/not a manager yet.*connection refused.*--advertise/);
+    const members = JSON.parse(await b.must('cluster', 'status', '-o', 'json')) as object;
+    expect(JSON.stringify(members)).not.toContain(elsewhere);
+    expect((await managerColumn(b))['e']).toBe('-');
+    await e.end();
+    e.start('up', '--advertise', e.address);
+    await until('e is a manager', [b, e], async () => (await managerColumn(b))['e'] === 'Reachable');
+    await b.must('node', 'demote', 'e', '--wait');
+    await e.end();
   }, 120_000);
 });
 
@@ -138,6 +173,7 @@ describe('a manager whose server is a process of its own', () => {
     expect(await b.must('node', 'demote', 'd', '--wait')).toContain('d  is a worker');
     expect(await d.exited()).toBe(4);
     expect(d.log()).toMatch(/error: d is a worker of its cluster: no server runs here\n *hint: run `orc up /);
+    expect(contextsOf(d)).toEqual([]);
     expect(cluster(d)).toMatchObject({ role: 'worker', asManager: { advertise: `${d.address}:6750` } });
     for (const name of ['pki/ca.key', 'pki/admin.key', 'etcd']) expect(existsSync(file(d, name))).toBe(false);
     expect(await b.must('node', 'ls')).toMatch(/^d +Ready +worker +- /m);

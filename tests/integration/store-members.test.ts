@@ -262,7 +262,7 @@ describe('a cluster of three etcd members', () => {
     );
     await eventually(() => (removed.etcd?.health().state === 'removed' ? true : undefined));
     await expect(machines.run(removed)).rejects.toThrow(
-      /was removed from its cluster.*Remove .* and join again/,
+      /was removed from its cluster.*`orc leave`, then `orc join`/,
     );
     const own = await memberStatus(connection);
     expect(await removeMember(connection, own.id)).toMatchObject({

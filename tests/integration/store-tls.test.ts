@@ -109,8 +109,9 @@ describe('etcd with TLS', () => {
     const { pid, restarts } = etcd.health();
     const before: (number | undefined)[] = [];
     const note = (): Promise<unknown> => Promise.resolve(before.push(etcd.health().pid));
-    await etcd.useTls(tls, note);
-    await etcd.useTls(tls, note);
+    const { signal } = new AbortController();
+    await etcd.useTls(tls, signal, note);
+    await etcd.useTls(tls, signal, note);
     expect(before).toEqual([pid]);
     expect(etcd.health()).toMatchObject({ state: 'running', restarts, lastExit: undefined });
     expect(etcd.health().pid).not.toBe(pid);

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 export const usage = `npm run lab -- COMMAND [--dir DIR]: a cluster of real Docker Engines on this machine. Needs root.
 
   up N                 N nodes, n1 to nN, at 10.77.0.11, .12, …; orc runs on each: 3 managers (1 below 3 nodes), then workers
-     --bare              engines only, no orc
+     --bare              engines only: orc is yours to start, with its data in the node's own /var/lib/orc
      --managers M        the first M nodes are managers
      --engine E[,E…]     20, 26, 28 or host (default): the i-th node runs the i-th, the last one repeats
      --subnet A.B.C.0/24 other addresses

@@ -33,6 +33,8 @@ init)
   mount -t overlay -o lowerdir=/etc,upperdir="$dir/etc",workdir="$dir/etc.work" overlay /etc
   rm -f /etc/hosts /etc/resolv.conf
   cp "$dir/hosts" /etc/hosts; printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > /etc/resolv.conf
+  # Where orc keeps its data and its contexts unless it is told: a node's own, on its disk.
+  mkdir -p /var/lib/orc /root/.orc; mount --bind "$dir/var-lib-orc" /var/lib/orc; mount --bind "$dir/home/.orc" /root/.orc
   mount -t tmpfs -o mode=755 tmpfs /run; mkdir /run/lock
   trees=$(cut -d: -f2 /proc/self/cgroup)
   mount -t sysfs sysfs /sys

@@ -225,7 +225,7 @@ function environment(lab: LabState, dir: string): NodeJS.ProcessEnv {
 }
 
 function mkdirs(dir: string, lab: LabState): void {
-  for (const each of ['etc', 'etc.work', 'docker', 'home/.orc'])
+  for (const each of ['etc', 'etc.work', 'docker', 'home/.orc', 'var-lib-orc'])
     mkdirSync(join(dir, each), { recursive: true });
   const others = lab.nodes.map(({ name, address }) => `${address} ${name}\n`);
   writeFileSync(join(dir, 'hosts'), `127.0.0.1 localhost\n${others.join('')}`);
