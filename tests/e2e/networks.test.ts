@@ -146,7 +146,7 @@ describe('Networks across engines 20, 26 and 28', () => {
   }, 120_000);
 
   test('a container may connect by name with its first instruction', async () => {
-    const first = `sh -c "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 web 80 | grep -q hello && exec sleep 100000"`;
+    const first = `${fetch('shop-web')} | grep -q hello && exec sleep 100000`;
     writeFileSync(
       `${file}.first`,
       `apiVersion: orc.dev/v1
@@ -158,7 +158,7 @@ spec:
   replicas: 12
   stopGracePeriod: 1s
   networks: [{ name: shop-default }]
-  command: [sh, -c, ${JSON.stringify(first.slice(7, -1).replaceAll('\\"', '"'))}]
+  command: [sh, -c, ${JSON.stringify(first)}]
 `,
     );
     await orc('apply', '-f', `${file}.first`, '--wait', '--timeout', '2m');

@@ -30,11 +30,34 @@ export interface TaskInput {
   readonly hostPorts?: readonly Port[];
 }
 
+let ranges = 0;
+
+/** No two of one process overlap: several servers may have one engine. */
+function madeNetwork(key: string): Network {
+  const [namespace = '', name = ''] = key.split('/');
+  const range = `10.${100 + (Math.floor(ranges / 16) % 100)}.${(ranges % 16) * 16}`;
+  ranges += 1;
+  const node = {
+    gateway: `${range}.254`,
+    blocks: [`${range.replace(/\d+$/, (third) => String(Number(third) + 1))}.0/25`],
+  };
+  return {
+    apiVersion: 'orc.dev/v1',
+    kind: 'Network',
+    metadata: { name, namespace, uid: `${key}-${ranges}` },
+    spec: {},
+    status: { vni: 5000 + ranges, subnet: `${range}.0/20`, nodes: { node1: node } },
+  };
+}
+
 export class FakeServer {
   readonly tasks = new Map<string, Task>();
   readonly revisions = new Map<string, Revision>();
   endpoints: readonly Endpoints[] = [];
+  /** Of its own beside those of tasks. */
   networks: readonly Network[] = [];
+  /** By `namespace/name`: made with the first task on it, and given for as long as one is. */
+  readonly #made = new Map<string, Network>();
   peers: readonly NetworkPeers[] = [];
   readonly events: TaskEvent[] = [];
   readonly reports: TaskReport[] = [];
@@ -76,7 +99,7 @@ export class FakeServer {
       tasks: [...this.tasks.values()],
       revisions: [...this.revisions.values()],
       endpoints: this.endpoints,
-      networks: this.networks,
+      networks: [...this.networks, ...this.#networks()],
       peers: this.peers,
     });
   }
@@ -103,6 +126,7 @@ export class FakeServer {
           slot: 1,
           nodeName: 'node1',
           desiredState,
+          networks: [stack === undefined ? 'default' : `${stack}-default`],
           ...(notBefore === undefined ? {} : { notBefore }),
         },
         status: { state: 'Assigned' },
@@ -121,6 +145,18 @@ export class FakeServer {
       });
     }
     this.push();
+  }
+
+  /** Those that tasks are on, as the network controller would give them. */
+  #networks(): readonly Network[] {
+    const keys = [...this.tasks.values()].flatMap(({ metadata, spec }) =>
+      (spec.networks ?? []).map((name) => `${metadata.namespace ?? 'default'}/${name}`),
+    );
+    return [...new Set(keys)].map((key) => {
+      const network = this.#made.get(key) ?? madeNetwork(key);
+      this.#made.set(key, network);
+      return network;
+    });
   }
 
   desire(name: string, desiredState: Task['spec']['desiredState']): void {

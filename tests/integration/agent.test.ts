@@ -55,9 +55,14 @@ describe('a task', () => {
   test('runs in a container on the network of its stack, and leaves nothing when it is deleted', async () => {
     server.add({ name: 'web-1', stack: 'hello' });
     const status = await server.untilState('web-1', 'Running');
-    expect(status.addresses?.[0]?.network).toMatch(/^orc-default-hello\./);
+    expect(status.addresses?.[0]).toMatchObject({
+      network: 'hello-default',
+      ip: expect.stringMatching(/^10\.1\d\d\./),
+    });
     expect(containers()).toEqual([status.containerID]);
-    expect(docker('network', 'ls', '--format', '{{.Name}}')).toMatch(/^orc-default-hello\.[0-9a-f]{6}$/m);
+    expect(docker('network', 'ls', '--format', '{{.Name}}')).toMatch(
+      /^orc-default-hello-default\.[0-9a-f]{6}$/m,
+    );
     server.delete('web-1');
     await server.until('it is gone', () => server.tasks.size === 0);
     expect(containers('-a')).toEqual([]);
