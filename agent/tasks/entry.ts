@@ -82,3 +82,11 @@ export const isWanted = ({ task, record }: Entry): boolean =>
 /** Whether connections may be sent to it. */
 export const isServing = (entry: Entry): boolean =>
   isWanted(entry) && entry.record.status.state === 'Running' && entry.container?.status === 'running';
+
+/** Whether the node ends it by itself when no server is reached for long. */
+export const stopsAlone = ({ task }: Entry): boolean => task?.spec.stopOnClientAfter !== undefined;
+
+/** As logs name it. */
+export function objectName({ task, uid }: Entry): string {
+  return task === undefined ? `Task/${uid}` : `Task/${task.metadata.namespace ?? ''}/${task.metadata.name}`;
+}

@@ -1,57 +1,27 @@
-import {
-  noAssignments,
-  type AssignmentSet,
-  type Port,
-  type Task,
-  type TaskEvent,
-  type TaskReport,
-  type TaskStatus,
-} from '../../api-schemas/index.ts';
-import type { Clock } from '../../kit/clock.ts';
-import type { Logger } from '../../kit/log.ts';
-import { RuntimeError, type ContainerExit, type ContainerState, type Runtime } from '../runtime/types.ts';
+import { noAssignments, type AssignmentSet, type Task, type TaskStatus } from '../../api-schemas/index.ts';
+import { RuntimeError, type ContainerExit, type ContainerState } from '../runtime/types.ts';
 import type { PortProblem } from '../network/ingress/ports.ts';
-import type { Checkpoint, CheckpointFile } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { overdue } from './disconnected.ts';
-import { isServing, isWanted, newEntry, see, startingRecord, viewOf, type Entry } from './entry.ts';
+import {
+  isServing,
+  isWanted,
+  newEntry,
+  objectName,
+  see,
+  startingRecord,
+  stopsAlone,
+  viewOf,
+  type Entry,
+} from './entry.ts';
 import { Limiter } from './limiter.ts';
 import { plan } from './plan.ts';
-import type { Reach } from './reach.ts';
 import { furthest, type TaskRecord } from './record.ts';
-import { execute, inspect, say, type StepDeps, type TaskNetworks } from './steps.ts';
+import { execute, inspect, say, type StepDeps } from './steps.ts';
 import { withPublished } from './published.ts';
+import type { Serving, TasksOptions } from './types.ts';
 
-export interface TasksOptions {
-  readonly runtime: Runtime;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly networks: TaskNetworks & {
-    /** Drops the networks that none of these tasks uses. */
-    keep(tasks: readonly Task[]): void;
-  };
-  readonly report: (report: TaskReport) => void;
-  readonly event: (event: TaskEvent) => void;
-  /** Containers are, or are about to be, others. */
-  readonly onContainers?: () => void;
-  /** Which tasks serve may have changed. Resolves when connections follow. */
-  readonly onServing: () => Promise<void>;
-  readonly portHolder: (ports: readonly Port[]) => Promise<string | undefined>;
-  /** The engine did not answer. */
-  readonly onEngineDown: (error: RuntimeError) => void;
-  /** `settled` is true from now on. */
-  readonly onSettled?: () => void;
-  readonly checkpoint?: CheckpointFile;
-  /** For how long no server has been reached; tasks that ask for it are stopped then. */
-  readonly reach?: Reach;
-  /** Creates and starts at a time. */
-  readonly maxStarts: number;
-}
-
-/** A task that takes connections. */
-export interface Serving {
-  readonly task: Task;
-  readonly container: ContainerState;
-}
+export type { Serving, TasksOptions } from './types.ts';
 
 /**
  * Converges the node's containers to its assignments. Level-triggered: any call only wakes the tasks concerned, and each
@@ -419,10 +389,4 @@ export class Tasks {
       records: Object.fromEntries([...this.#entries.values()].map(({ uid, record }) => [uid, record])),
     }));
   }
-}
-
-const stopsAlone = ({ task }: Entry): boolean => task?.spec.stopOnClientAfter !== undefined;
-
-function objectName({ task, uid }: Entry): string {
-  return task === undefined ? `Task/${uid}` : `Task/${task.metadata.namespace ?? ''}/${task.metadata.name}`;
 }

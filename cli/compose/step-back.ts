@@ -1,13 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import { certificatesIn, digestOf, trustStateOf, type TrustState } from '../../kit/certificate.ts';
-import type { NodeTls } from './node-tls.ts';
 
 /**
  * Whether that would be a step back from what a node has: it knows nothing that the node does not, and lacks a newer CA
  * than all that are in it, or goes back to an older one. A server that was cut off while the CA was replaced says so;
  * who followed it would be cut off with it. Pure.
  */
-export function isStepBack(next: TrustState, { ca, cert }: NodeTls): boolean {
+export function isStepBack(
+  next: TrustState,
+  { ca, cert }: { readonly ca: string; readonly cert: string },
+): boolean {
   const from = new Map(
     certificatesIn(ca).map((one) => [digestOf(one), Date.parse(new X509Certificate(one).validFrom)]),
   );
