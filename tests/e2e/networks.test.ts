@@ -72,6 +72,13 @@ describe('Networks across engines 20, 26 and 28', () => {
     await apply();
     await orc('delete', '-f', file, '--wait');
     await settled(lab, client);
+    // A node's networks go after their tasks.
+    await eventually('the networks are gone', async () => {
+      const gone = await Promise.all(
+        lab.nodes.map((node) => node.must(['docker', 'network', 'ls', '-q', '--filter', 'name=orc-'])),
+      );
+      return gone.every((text) => text.trim() === '');
+    });
     before = await remainsOf(lab, client);
     await apply();
   }, 600_000);
@@ -129,12 +136,12 @@ describe('Networks across engines 20, 26 and 28', () => {
   test('a published port answers on every node, and a local one where a task is', async () => {
     for (const from of lab.nodes)
       for (const to of lab.nodes) {
-        const call = `for i in $(seq 20); do curl -s -m 3 http://${to.address}:8080/; done`;
+        const call = `for i in $(seq 60); do curl -s -m 3 http://${to.address}:8080/; done`;
         const answers = (await from.must(['sh', '-c', call])).trim().split('\n');
         expect([from.name, to.name, answers.length, new Set(answers).size]).toEqual([
           from.name,
           to.name,
-          20,
+          60,
           4,
         ]);
       }
