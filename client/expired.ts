@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { endOfCertificate } from '../kit/certificate.ts';
 
 /** OpenSSL's words for a server whose certificate is of no CA that is trusted. */
 export const untrusted: ReadonlySet<string> = new Set([
@@ -24,7 +24,7 @@ export const untrustedText = (server: string): string =>
  * Undefined while it is good.
  */
 export function expiredText(cert: string, servers: readonly string[], nowMs: number): string | undefined {
-  const end = new Date(new X509Certificate(cert).validTo);
+  const end = endOfCertificate(cert);
   if (nowMs < end.getTime()) return undefined;
   const addresses = servers.map((server) => server.replace(/^https:\/\//, '')).join(',');
   return (

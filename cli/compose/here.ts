@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { NoContext } from '../../client/index.ts';
 import { CliError } from '../errors.ts';
 import type { ClusterFile } from './cluster-file.ts';
+import { hasManager } from './has-manager.ts';
 
 export interface Here {
   readonly role: 'manager' | 'worker';
@@ -18,8 +19,8 @@ export function hereIn(dataDir: string): Here | undefined {
     return file.hasLeft === true ? undefined : file;
   } catch {
     // An agent by itself, with a certificate that was given to it: who has no key of the CA is no manager.
-    const has = (name: string): boolean => existsSync(join(dataDir, 'pki', name));
-    return has('node.crt') && !has('ca.key') ? { role: 'worker', servers: [] } : undefined;
+    const isNode = existsSync(join(dataDir, 'pki', 'node.crt'));
+    return isNode && !hasManager(dataDir) ? { role: 'worker', servers: [] } : undefined;
   }
 }
 

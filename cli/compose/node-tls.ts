@@ -12,6 +12,7 @@ import { writeDurably } from '../../kit/files.ts';
 import type { Logger } from '../../kit/log.ts';
 import { shuffled } from '../../kit/shuffle.ts';
 import { CliError } from '../errors.ts';
+import { hasManager } from './has-manager.ts';
 import { isStepBack } from './step-back.ts';
 
 /** PEM texts. */
@@ -92,7 +93,7 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
   /** Where there is a manager, it gets both from the others: in another process, which writes them. */
   const readAgain = (): void => {
     const there = readNodeTls(dataDir);
-    const isOther = there.cert !== current.cert || there.ca !== current.ca;
+    const isOther = !isSame(there, current);
     current = there;
     if (isOther) options.onRenewed?.();
     looks += 1;
@@ -102,7 +103,7 @@ export function keepNodeTls(options: NodeTlsOptions): NodeTlsKeeper {
     if (!isOld() && hasManager(dataDir)) return readAgain();
     try {
       const first = wanted === undefined ? [] : [wanted.endpoint];
-      const next = await renewed(options, current, first, (there) => isAsWanted(there));
+      const next = await renewed(options, current, first, isAsWanted);
       if (isClosed) return;
       current = next;
       options.onRenewed?.();
@@ -155,8 +156,7 @@ async function renewed(
   const { dataDir, nodeName, servers, clock, logger, random = Math.random } = options;
   const { renew = renewCertificate } = options;
   const there = readNodeTls(dataDir);
-  const isOther = there.cert !== current.cert || there.ca !== current.ca;
-  if (isOther && clock.now() < renewAtOf(there.cert) && isAsWanted(there)) {
+  if (!isSame(there, current) && clock.now() < renewAtOf(there.cert) && isAsWanted(there)) {
     logger.info('the certificate of this node was renewed by another process');
     return there;
   }
@@ -183,6 +183,6 @@ async function renewed(
   throw new Error(expiredText(current.cert, servers(), clock.now()) ?? failures.join('; '));
 }
 
-const hasManager = (dataDir: string): boolean => existsSync(join(dataDir, 'pki', 'ca.key'));
+const isSame = (a: NodeTls, b: NodeTls): boolean => a.cert === b.cert && a.ca === b.ca;
 
 const renewAtOf = (pem: string): number => renewalOf(new X509Certificate(pem));

@@ -1,6 +1,4 @@
 /** Runs this machine where it is no node of a cluster of several: alone; or a server, or an agent, by itself. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { NodeRole } from '../../api-schemas/join.ts';
 import { expiredText } from '../../client/index.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -9,6 +7,7 @@ import { readClusterFileToLeave } from './cluster-file.ts';
 import { keepContext } from './context.ts';
 import type { Listen } from './flags.ts';
 import { forgetManager } from './forget-manager.ts';
+import { hasManager } from './has-manager.ts';
 import { checkListen } from './listen.ts';
 import { startManager, type Manager } from './manager.ts';
 import { nodeTlsOf } from './manager-tls.ts';
@@ -115,6 +114,5 @@ export async function runWorker(
   }
 }
 
-/** Of a machine whose server is another process: who has the CA's key is a manager, and nobody else. */
-const roleIn = (dataDir: string): NodeRole =>
-  existsSync(join(dataDir, 'pki', 'ca.key')) ? 'manager' : 'worker';
+/** Of a machine whose server is another process. */
+const roleIn = (dataDir: string): NodeRole => (hasManager(dataDir) ? 'manager' : 'worker');

@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto';
 import type { ServerStatus } from '../../api-schemas/cluster-api.ts';
-import { digestOf } from '../../kit/certificate.ts';
+import { digestOf, endOfCertificate } from '../../kit/certificate.ts';
 import { sleep, timestamp } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { membersOf } from './members.ts';
@@ -13,7 +12,6 @@ const patienceMs = 1_000;
 export async function serverStatus(options: ClusterOptions): Promise<ServerStatus> {
   const { registry, clock, nodeName: name, ca, clusterId, self } = options;
   const { cert } = ca();
-  const until = new X509Certificate(cert).validTo;
   const [isCurrent, etcd] = await Promise.all([
     within(options, async () => registry.cache.sync().then(() => true), false),
     within(options, () => etcdOf(options), { etcdProblem: 'it does not answer in time' }),
@@ -23,7 +21,7 @@ export async function serverStatus(options: ClusterOptions): Promise<ServerStatu
     ...(self?.() ?? { version: '', since: '', sessions: 0, certificatesUntil: '' }),
     now: timestamp(clock),
     isCurrent,
-    ca: { digest: digestOf(cert), notAfter: new Date(until).toISOString() },
+    ca: { digest: digestOf(cert), notAfter: endOfCertificate(cert).toISOString() },
     ...(clusterId === undefined ? {} : { clusterId }),
     ...etcd,
   };

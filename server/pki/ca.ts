@@ -2,7 +2,7 @@
 import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { certificatesIn, digestOf } from '../../kit/certificate.ts';
+import { certificatesIn, digestOf, endOfCertificate } from '../../kit/certificate.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { readIfThere, writeDurably } from '../../kit/files.ts';
@@ -56,7 +56,7 @@ export const credentials = (dir: string, name: string, { cert, key }: KeyedCerti
   key,
   certFile: join(dir, `${name}.crt`),
   keyFile: join(dir, `${name}.key`),
-  notAfter: Date.parse(new X509Certificate(cert).validTo),
+  notAfter: endOfCertificate(cert).getTime(),
 });
 
 export const belongs = (certificate: X509Certificate, key: string): boolean =>
