@@ -18,9 +18,10 @@ checkNode();
 ensureNodeModules();
 ensurePrograms([
   'etcd',
-  ...(['converge', 'memory', 'heal', 'failover'].includes(name)
+  ...(['converge', 'memory', 'heal', 'failover', 'net', 'names'].includes(name)
     ? ['dockerd', 'nft', 'iptables', 'ip', 'busybox', 'conntrack']
     : []),
+  ...(name === 'net' ? ['iperf3'] : []),
 ]);
 
 const dir = join(root, '.orc', `bench-${process.pid}`);

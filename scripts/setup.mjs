@@ -111,6 +111,7 @@ const packageOf = {
   busybox: 'busybox-static',
   conntrack: 'conntrack',
   mmdebstrap: 'mmdebstrap',
+  iperf3: 'iperf3',
 };
 
 /**
