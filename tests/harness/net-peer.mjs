@@ -128,7 +128,7 @@ const ops = {
           }),
       );
     print('polling');
-    const [name, ...paths] = await Promise.all([named(dns), ...tcp.map(served)]);
+    const [name, ...paths] = await Promise.all([dns && named(dns), ...tcp.map(served)]);
     print({ name, paths });
   },
 };
