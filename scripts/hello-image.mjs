@@ -1,6 +1,6 @@
 // The image of the demo, the examples and the tests, made from this machine's busybox: no registry is needed.
 import { readFileSync } from 'node:fs';
-import { call } from './engine-api.mjs';
+import { hasImage, importImage } from './import-image.mjs';
 import { SetupError, which } from './setup.mjs';
 import { tar } from './tar.mjs';
 
@@ -32,20 +32,16 @@ function archive() {
 }
 
 /** Makes the image in the engine, whether it is there or not; `changes` are lines of a Dockerfile. */
-export async function importHelloImage(socketPath, name = helloImage, changes = []) {
-  const [repo, tag = 'latest'] = name.split(/:(?=[^/]*$)/);
-  const query = new URLSearchParams({ fromSrc: '-', repo, tag });
-  for (const change of [`CMD ["sh","-c",${JSON.stringify(serve)}]`, 'ENV PATH=/bin', ...changes])
-    query.append('changes', change);
-  const { status, body } = await call(socketPath, 'POST', `/images/create?${query}`, archive());
-  if (status !== 200 || body.includes('"error"'))
-    throw new Error(`import of ${name} failed: ${body.slice(0, 300)}`);
-}
+export const importHelloImage = (socketPath, name = helloImage, changes = []) =>
+  importImage(socketPath, name, archive(), [
+    `CMD ["sh","-c",${JSON.stringify(serve)}]`,
+    'ENV PATH=/bin',
+    ...changes,
+  ]);
 
 /** Makes the image unless it is there; returns whether it had to. */
 export async function ensureHelloImage(socketPath) {
-  const { status } = await call(socketPath, 'GET', `/images/${encodeURIComponent(helloImage)}/json`);
-  if (status === 200) return false;
+  if (await hasImage(socketPath, helloImage)) return false;
   await importHelloImage(socketPath);
   return true;
 }

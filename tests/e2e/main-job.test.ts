@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Service, Task } from '../../api-schemas/index.ts';
+import { ensureRedisImage } from '../../scripts/redis-image.mjs';
 import { eventually, isReady, startCluster, type Cluster } from '../harness/cluster.ts';
 
 const examples = fileURLToPath(new URL('../../manifests/examples', import.meta.url));
@@ -162,6 +163,7 @@ describe('The main job on one machine', () => {
     'the example %s converges',
     async (name) => {
       const path = join(examples, name);
+      if (name === 'visits') await ensureRedisImage(cluster.engine.socketPath);
       await cluster.must('apply', '-f', path, '--wait', '--timeout', '90s');
       await cluster.must('delete', '-f', path, '--wait', '--timeout', '60s');
     },
