@@ -12,7 +12,7 @@ import { startCapture, type Capture } from '../lab/capture.ts';
 import { labCgroupOf, makeCgroup } from '../lab/cgroup.ts';
 import { readPid, removeLab, stateFile, writePid } from '../lab/clean.mjs';
 import { usrOf } from '../lab/engine.ts';
-import { loadImage, openNode, type LabNode } from '../lab/node.ts';
+import { endInside, loadImage, openNode, type LabNode } from '../lab/node.ts';
 import { continueOrc, formCluster, isMember } from '../lab/orc.ts';
 import { ensureClockLibrary, find } from '../lab/programs.ts';
 import { spawnUntilLine } from '../lab/run.ts';
@@ -48,6 +48,8 @@ export interface Lab {
   node(name: string | number): LabNode;
   /** Boots a node that is down, and its orc when it was a member. */
   start(node: LabNode): Promise<void>;
+  /** Kills orc on a node that is up (SIGKILL) and starts it again; containers run on. */
+  restartOrc(node: LabNode): Promise<void>;
   /** Writes everything that passes the bridge to a file. */
   capture(file: string): Promise<Capture>;
   /** Ends everything and removes the folder. */
@@ -124,6 +126,10 @@ function open(state: LabState, pid: number, close: () => Promise<void>): Lab {
     async start(node) {
       await node.boot();
       if (isMember(node)) await continueOrc(node, managers);
+    },
+    async restartOrc(node) {
+      await endInside(node, join(node.dataDir, 'orc.pid'), 'SIGKILL');
+      await continueOrc(node, managers);
     },
     capture: (file) => startCapture(net, bridge, file),
     close,

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { importHelloImage } from '../../scripts/hello-image.mjs';
 import { startCapture, type Capture } from './capture.ts';
 import { labCgroupOf, makeCgroup, settle } from './cgroup.ts';
@@ -67,6 +68,8 @@ export interface LabNode {
   crash(): Promise<void>;
   /** Boots it again on the same data, engine included. */
   boot(): Promise<void>;
+  /** Ends the engine by a signal and starts it again, as a service manager would; its containers may end with it. */
+  restartEngine(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Silent loss of every packet to and from the others, or one other; its link stays up. */
   partition(options?: { readonly from?: LabNode }): void;
   /** The reverse; without `from`, of every partition of this node. */
@@ -101,6 +104,8 @@ export function openNode(lab: LabState, state: NodeState, labPid: number, net: S
     return ['bash', script, 'enter', join(cgroup, 'init'), String(first)];
   };
   const enterBound = (): readonly string[] => [...enter(), 'setpriv', '--pdeathsig', 'KILL', '--'];
+
+  const engineFiles = { socketPath: file('docker.sock'), data: file('docker'), log: file('dockerd.log') };
 
   const node: LabNode = {
     name,
@@ -161,8 +166,11 @@ export function openNode(lab: LabState, state: NodeState, labPid: number, net: S
       settle(cgroup);
       writePid(file('pid'), Number(first));
       net.plug(number, Number(first), `${address}/${lab.prefix}`);
-      const files = { socketPath: file('docker.sock'), data: file('docker'), log: file('dockerd.log') };
-      await startDaemon(enter(), files, env);
+      await startDaemon(enter(), engineFiles, env);
+    },
+    async restartEngine(signal) {
+      await endInside(node, '/run/docker.pid', signal);
+      await startDaemon(enter(), engineFiles, env);
     },
     partition: ({ from } = {}) => net.cut(number, from && numberOf(from)),
     heal: ({ from } = {}) => net.join(number, from && numberOf(from)),
@@ -231,6 +239,14 @@ function mkdirs(dir: string, lab: LabState): void {
   writeFileSync(join(dir, 'hosts'), `127.0.0.1 localhost\n${others.join('')}`);
   if (lab.clockLibrary !== undefined && !existsSync(join(dir, 'clock')))
     writeFileSync(join(dir, 'clock'), clockText(0));
+}
+
+/** Ends the program whose pid, as the node counts, is the first word of a file, and waits until it has ended. */
+export async function endInside(node: LabNode, pidFile: string, signal: NodeJS.Signals): Promise<void> {
+  const [pid = ''] = (await node.must(['cat', pidFile])).trim().split(' ');
+  await node.must(['kill', `-${signal.slice(3)}`, pid]);
+  for (const until = Date.now() + 60_000; (await node.exec(['kill', '-0', pid])).code === 0; await delay(50))
+    if (Date.now() > until) throw new Error(`${node.name}: process ${pid} of ${pidFile} does not end`);
 }
 
 function signalInside({ pid }: ChildProcess, signal: NodeJS.Signals): void {
