@@ -120,11 +120,13 @@ describe('a network across nodes', () => {
     await lines('a', `bridge fdb add 02:42:00:00:00:01 dev ovab12-1001 dst ${c.address} self static`);
     await lines('a', `ip neigh replace ${b.ip} lladdr 02:42:00:00:00:01 dev orc-1 nud permanent`);
     await lines('a', 'ip link set orc-1 address 02:42:00:00:00:09');
+    await lines('a', 'ip route del 10.64.0.0/20 dev orc-1');
     expect(await kernelOf(a)).not.toEqual(before);
     await all(true);
     expect(await kernelOf(a)).toEqual(before);
     await lines('a', 'ip link del ovab12-1001');
     await lines('c', 'ip link set ovab12-1001 down');
+    await lines('a', `ip addr del ${a.gateway}/20 dev orc-1`);
     await all(true);
     expect(await kernelOf(a)).toEqual(before);
     expect(await ping('a1', b.ip)).toMatchObject({ code: 0 });

@@ -69,7 +69,7 @@ export class Overlay {
     await this.#last;
     if (!teardown) return;
     const { run, tag } = this.#options;
-    const none: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map() };
+    const none: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map(), routes: new Map() };
     await change(run, plan(none, await readKernel(run, tag, [])));
   }
 

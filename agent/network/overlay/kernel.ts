@@ -28,6 +28,12 @@ interface Entry {
   readonly state?: string;
 }
 
+interface Route {
+  readonly dst: string;
+  readonly dev?: string;
+  readonly prefsrc?: string;
+}
+
 interface Neighbour {
   readonly dst: string;
   readonly dev: string;
@@ -43,28 +49,46 @@ async function json<T>(run: Run, argv: readonly string[]): Promise<readonly T[]>
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly T[]);
 }
 
-/** What the kernel has of the devices with this node's tag, and of these bridges. Four commands, however many there are. */
+/** What the kernel has of the devices with this node's tag, and of these bridges. Five commands, however many there are. */
 export async function readKernel(run: Run, tag: string, bridges: Iterable<string>): Promise<Kernel> {
-  const [vxlans, allBridges, entries, permanent] = await Promise.all([
+  const [vxlans, allBridges, entries, permanent, allRoutes] = await Promise.all([
     json<Link>(run, ['ip', '-j', '-d', 'addr', 'show', 'type', 'vxlan']),
-    json<Link>(run, ['ip', '-j', 'link', 'show', 'type', 'bridge']),
+    json<Link>(run, ['ip', '-j', 'addr', 'show', 'type', 'bridge']),
     json<Entry>(run, ['bridge', '-j', 'fdb', 'show']),
     json<Neighbour>(run, ['ip', '-j', '-4', 'neigh', 'show', 'nud', 'permanent']),
+    json<Route>(run, ['ip', '-j', '-4', 'route', 'show']),
   ]);
   const ours = new Set(bridges);
   const found = allBridges
     .filter(({ ifname }) => ours.has(ifname))
-    .map(({ ifname: device, address: mac = '' }): [string, Bridge] => [device, { device, mac }]);
+    .map((link): [string, Bridge] => [link.ifname, bridgeOf(link)]);
   const tunnels = vxlans
     .filter(({ ifname }) => isDeviceOf(tag, ifname))
     .map((link): [string, Tunnel] => [link.ifname, tunnelOf(link, entries)]);
   const neighbours = new Map<string, Map<string, string>>();
+  const isOurs = (device: string): boolean => ours.has(device) || isDeviceOf(tag, device);
   for (const { dst, dev, lladdr = '' } of permanent) {
-    if (!ours.has(dev) && !isDeviceOf(tag, dev)) continue;
+    if (!isOurs(dev)) continue;
     const own = neighbours.get(dev) ?? new Map<string, string>();
     neighbours.set(dev, own.set(dst, lladdr));
   }
-  return { tunnels: new Map(tunnels), bridges: new Map(found), neighbours };
+  const routes = new Map<string, Set<string>>();
+  for (const { dst, dev = '', prefsrc = '' } of allRoutes)
+    if (isOurs(dev)) routes.set(dev, (routes.get(dev) ?? new Set()).add(`${dst} src ${prefsrc}`));
+  return { tunnels: new Map(tunnels), bridges: new Map(found), neighbours, routes };
+}
+
+const bridgeOf = (link: Link): Bridge => ({
+  device: link.ifname,
+  mac: link.address ?? '',
+  address: firstAddress(link),
+  isUp: link.flags?.includes('UP') === true,
+});
+
+/** `address/prefix`; empty when there is none. */
+function firstAddress({ addr_info: all = [] }: Link): string {
+  const address = all.find(({ family }) => family === 'inet');
+  return address === undefined ? '' : `${address.local}/${String(address.prefixlen)}`;
 }
 
 function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
@@ -76,11 +100,10 @@ function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
     dst !== undefined && all.includes('self') ? [[to, dst]] : [],
   );
   const bridged = own.filter(({ master: of, state }) => of !== undefined && state === 'static');
-  const [address] = (link.addr_info ?? []).filter(({ family }) => family === 'inet');
   return {
     ...{ device, vni: id, local: local || local6, mtu, master },
     mac: master === '' ? mac : '',
-    address: address === undefined ? '' : `${address.local}/${String(address.prefixlen)}`,
+    address: firstAddress(link),
     isUp: flags.includes('UP'),
     isQuiet: port?.neigh_suppress === true && port.learning === false,
     forwards: new Map(forwards),
@@ -124,6 +147,9 @@ export function batches(ops: readonly Op[]): {
         break;
       case 'setUp':
         ip.push(`link set ${op.device} up`);
+        break;
+      case 'setRoute':
+        ip.push(`route replace ${op.route} dev ${op.device} proto kernel scope link`);
         break;
       case 'setQuiet':
         bridge.push(`link set dev ${op.device} neigh_suppress on learning off`);

@@ -5,6 +5,7 @@ export function applied(kernel: Kernel, ops: readonly Op[]): Kernel {
   const tunnels = new Map(kernel.tunnels);
   const bridges = new Map(kernel.bridges);
   const neighbours = new Map(kernel.neighbours);
+  const routes = new Map(kernel.routes);
   const change = (device: string, make: (is: Tunnel) => Partial<Tunnel>): void => {
     const is = tunnels.get(device);
     if (is !== undefined) tunnels.set(device, { ...is, ...make(is) });
@@ -17,18 +18,25 @@ export function applied(kernel: Kernel, ops: readonly Op[]): Kernel {
   for (const op of ops) {
     if (op.kind === 'neighbour') know(op.device, (own) => own.set(op.ip, op.mac));
     else if (op.kind === 'forgetNeighbour') know(op.device, (own) => own.delete(op.ip));
+    else if (op.kind === 'setRoute') routes.set(op.device, new Set(routes.get(op.device)).add(op.route));
     else step(op, tunnels, bridges, change);
-    if (op.kind === 'removeTunnel') neighbours.delete(op.device);
+    if (op.kind !== 'removeTunnel') continue;
+    neighbours.delete(op.device);
+    routes.delete(op.device);
   }
-  return { tunnels, bridges, neighbours };
+  return { tunnels, bridges, neighbours, routes };
 }
 
 function step(
-  op: Exclude<Op, { readonly kind: 'neighbour' | 'forgetNeighbour' }>,
+  op: Exclude<Op, { readonly kind: 'neighbour' | 'forgetNeighbour' | 'setRoute' }>,
   tunnels: Map<string, Tunnel>,
   bridges: Map<string, Bridge>,
   change: (device: string, make: (is: Tunnel) => Partial<Tunnel>) => void,
 ): void {
+  const changeBridge = (make: () => Partial<Bridge>): void => {
+    const is = bridges.get(op.device);
+    if (is !== undefined) bridges.set(op.device, { ...is, ...make() });
+  };
   switch (op.kind) {
     case 'addTunnel': {
       const { device, vni, local } = op;
@@ -47,13 +55,16 @@ function step(
         bridged: new Set<string>(),
       }));
     case 'setMac':
-      if (bridges.has(op.device)) bridges.set(op.device, { device: op.device, mac: op.mac });
+      changeBridge(() => ({ mac: op.mac }));
       return change(op.device, () => ({ mac: op.mac }));
     case 'addAddress':
+      changeBridge(() => ({ address: op.address }));
       return change(op.device, () => ({ address: op.address }));
     case 'removeAddress':
+      changeBridge(() => ({ address: '' }));
       return change(op.device, () => ({ address: '' }));
     case 'setUp':
+      changeBridge(() => ({ isUp: true }));
       return change(op.device, () => ({ isUp: true }));
     case 'setQuiet':
       return change(op.device, () => ({ isQuiet: true }));

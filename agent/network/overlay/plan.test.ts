@@ -3,14 +3,20 @@ import fc from 'fast-check';
 import { batches } from './kernel.ts';
 import { applied } from './model.ts';
 import { plan } from './plan.ts';
-import type { Kernel, OverlayNetwork } from './types.ts';
+import type { Bridge, Kernel, OverlayNetwork } from './types.ts';
 import { deviceOf, macOf, wantedKernel } from './wanted.ts';
 
 const tag = 'ab12';
-const empty: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map() };
+const empty: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map(), routes: new Map() };
+/** As the engine makes them, but for the MAC. */
+const bridgeOf = (device: string): Bridge => ({
+  ...{ device, mac: '02:42:aa:aa:aa:aa', address: '10.64.15.254/20', isUp: true },
+});
+const route = '10.64.0.0/20 src 10.64.15.254';
 const withBridges = (...names: readonly string[]): Kernel => ({
   ...empty,
-  bridges: new Map(names.map((device) => [device, { device, mac: '02:42:aa:aa:aa:aa' }])),
+  bridges: new Map(names.map((device) => [device, bridgeOf(device)])),
+  routes: new Map(names.map((device) => [device, new Set([route])])),
 });
 const network = (more: Partial<OverlayNetwork> = {}): OverlayNetwork => ({
   ...{ key: 'default/web', vni: 5000, subnet: '10.64.0.0/20', gateway: '10.64.15.254', mtu: 1450 },
@@ -62,6 +68,7 @@ describe('the tunnels of networks', () => {
       'ip link set ovab12-1388 up',
       'ip neigh replace 10.64.15.253 lladdr 02:42:0a:40:0f:fd dev ovab12-1388 nud permanent',
       'ip neigh replace 10.64.1.2 lladdr 02:42:0a:40:01:02 dev ovab12-1388 nud permanent',
+      `ip route replace ${route} dev ovab12-1388 proto kernel scope link`,
       'bridge fdb replace 02:42:0a:40:0f:fd dev ovab12-1388 dst 10.77.0.2 self static',
       'bridge fdb replace 02:42:0a:40:01:02 dev ovab12-1388 dst 10.77.0.2 self static',
     ]);
@@ -77,6 +84,21 @@ describe('the tunnels of networks', () => {
     const after = wantedKernel([network({ peers: moved })], '10.77.0.1', tag);
     expect(lines(after, before)).toEqual([
       'bridge fdb replace 02:42:0a:40:01:02 dev ovab12-1388 dst 10.77.0.3 self static',
+    ]);
+  });
+
+  test('have a bridge with the address of the node and a way to the network, whatever somebody took away', () => {
+    const wanted = wantedKernel([network()], '10.77.0.1', tag);
+    const taken = { device: 'orc-1', mac: '02:42:0a:40:0f:fe', address: '', isUp: false };
+    expect(lines(wanted, { ...empty, bridges: new Map([['orc-1', taken]]) })).toEqual([
+      'ip addr add 10.64.15.254/20 dev orc-1',
+      'ip link set orc-1 up',
+      `ip route replace ${route} dev orc-1 proto kernel scope link`,
+    ]);
+    const other = { ...taken, address: '10.64.15.200/20', isUp: true };
+    expect(lines(wanted, { ...withBridges('orc-1'), bridges: new Map([['orc-1', other]]) })).toEqual([
+      'ip addr del 10.64.15.200/20 dev orc-1',
+      'ip addr add 10.64.15.254/20 dev orc-1',
     ]);
   });
 
@@ -105,18 +127,18 @@ describe('the tunnels of networks', () => {
   const withBridgesOf = (kernel: Kernel, wanted: Kernel): Kernel => ({
     ...kernel,
     bridges: new Map(
-      [...wanted.bridges.keys()].map((device) => [
-        device,
-        kernel.bridges.get(device) ?? { device, mac: '02:42:aa:aa:aa:aa' },
-      ]),
+      [...wanted.bridges.keys()].map((device) => [device, kernel.bridges.get(device) ?? bridgeOf(device)]),
     ),
     neighbours: new Map(
       [...kernel.neighbours].filter(([device]) => wanted.bridges.has(device) || kernel.tunnels.has(device)),
     ),
+    routes: new Map(
+      [...kernel.routes].filter(([device]) => wanted.bridges.has(device) || kernel.tunnels.has(device)),
+    ),
   });
   /** Without what is empty, which is the same as not there. */
-  const plain = ({ tunnels, bridges, neighbours }: Kernel): unknown => ({
-    ...{ tunnels, bridges },
+  const plain = ({ tunnels, bridges, neighbours, routes }: Kernel): unknown => ({
+    ...{ tunnels, bridges, routes },
     neighbours: new Map([...neighbours].filter(([, all]) => all.size > 0)),
   });
 

@@ -1,4 +1,4 @@
-import type { Kernel, Op, Tunnel } from './types.ts';
+import type { Bridge, Kernel, Op, Tunnel } from './types.ts';
 
 /**
  * The changes that make the kernel what is wanted, in an order in which each can be made: what is removed goes first,
@@ -13,7 +13,7 @@ export function plan(wanted: Kernel, found: Kernel): readonly Op[] {
     if (!wanted.tunnels.has(device)) removed.push({ kind: 'removeTunnel', device });
   for (const [device, bridge] of wanted.bridges) {
     const is = found.bridges.get(device);
-    if (is !== undefined && is.mac !== bridge.mac) devices.push({ kind: 'setMac', device, mac: bridge.mac });
+    if (is !== undefined) devices.push(...bridgeOps(bridge, is));
   }
   for (const tunnel of wanted.tunnels.values()) {
     // Its bridge is not there yet, or not any more: it is made once it is.
@@ -37,6 +37,13 @@ export function plan(wanted: Kernel, found: Kernel): readonly Op[] {
       ...neighbourOps(device, all, (isMade ? found.neighbours.get(device) : undefined) ?? new Map()),
     );
   }
+  for (const [device, all] of wanted.routes) {
+    if (!found.bridges.has(device) && !wanted.tunnels.has(device)) continue;
+    const isGone = removed.some((op) => op.kind === 'removeTunnel' && op.device === device);
+    const has = isGone ? undefined : found.routes.get(device);
+    // The kernel makes it with the address, and takes it away with that; here it is only looked after.
+    for (const route of all) if (has?.has(route) !== true) entries.push({ kind: 'setRoute', device, route });
+  }
   return [...removed, ...devices, ...entries];
 }
 
@@ -47,6 +54,16 @@ const isKept = (tunnel: Tunnel | undefined, is: Tunnel | undefined): is is Tunne
   is.vni === tunnel.vni &&
   is.local === tunnel.local &&
   (is.master === '') === (tunnel.master === '');
+
+function bridgeOps({ device, mac, address }: Bridge, is: Bridge): readonly Op[] {
+  const ops: Op[] = [];
+  if (is.mac !== mac) ops.push({ kind: 'setMac', device, mac });
+  if (is.address !== '' && is.address !== address)
+    ops.push({ kind: 'removeAddress', device, address: is.address });
+  if (is.address !== address) ops.push({ kind: 'addAddress', device, address });
+  if (!is.isUp) ops.push({ kind: 'setUp', device });
+  return ops;
+}
 
 function neighbourOps(
   device: string,

@@ -46,10 +46,14 @@ export interface Tunnel {
   readonly bridged: ReadonlySet<string>;
 }
 
-/** A bridge of ours: its hardware address, which peers have entries for. */
+/** A bridge of ours. The engine makes it; what it is, this room keeps. */
 export interface Bridge {
   readonly device: string;
+  /** Which peers have entries for. */
   readonly mac: string;
+  /** `address/prefix` of this node on the network: the way out of its containers, and where they ask for names. */
+  readonly address: string;
+  readonly isUp: boolean;
 }
 
 export interface Kernel {
@@ -59,6 +63,8 @@ export interface Kernel {
   readonly bridges: ReadonlyMap<string, Bridge>;
   /** By device, a bridge or a tunnel that stands alone, and address: the MAC that it knows for good. */
   readonly neighbours: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** By device, in the words of `ip`: the way of this node to the network, as published ports take it. */
+  readonly routes: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** One change of the kernel. */
@@ -71,6 +77,7 @@ export type Op =
   | { readonly kind: 'addAddress'; readonly device: string; readonly address: string }
   | { readonly kind: 'removeAddress'; readonly device: string; readonly address: string }
   | { readonly kind: 'setUp'; readonly device: string }
+  | { readonly kind: 'setRoute'; readonly device: string; readonly route: string }
   | { readonly kind: 'setQuiet'; readonly device: string }
   | { readonly kind: 'forward'; readonly device: string; readonly mac: string; readonly to: string }
   | { readonly kind: 'unforward'; readonly device: string; readonly mac: string; readonly to: string }

@@ -17,29 +17,35 @@ export function wantedKernel(networks: readonly OverlayNetwork[], local: string,
   const tunnels = new Map<string, Tunnel>();
   const bridges = new Map<string, Bridge>();
   const neighbours = new Map<string, ReadonlyMap<string, string>>();
+  const routes = new Map<string, ReadonlySet<string>>();
   for (const network of networks) {
-    const { bridge, gateway } = network;
-    if (bridge !== undefined) bridges.set(bridge, { device: bridge, mac: macOf(gateway) });
+    const { bridge, gateway, subnet } = network;
+    const address = addressOf(network);
+    if (bridge !== undefined)
+      bridges.set(bridge, { device: bridge, mac: macOf(gateway), address, isUp: true });
     const device = deviceOf(tag, network.vni);
     neighbours.set(bridge ?? device, new Map(addressesOf(network).map(({ ip }) => [ip, macOf(ip)])));
     if (network.peers.length > 0 || bridge === undefined)
       tunnels.set(device, tunnelOf(network, local, device));
+    routes.set(bridge ?? device, new Set([`${subnet} src ${gateway}`]));
   }
-  return { tunnels, bridges, neighbours };
+  return { tunnels, bridges, neighbours, routes };
 }
+
+const addressOf = ({ gateway, subnet }: OverlayNetwork): string =>
+  `${gateway}/${subnet.split('/')[1] ?? '32'}`;
 
 const addressesOf = ({ peers }: OverlayNetwork): readonly { readonly ip: string; readonly at: string }[] =>
   peers.flatMap(({ address: at, gateway, ips }) => [gateway, ...ips].map((ip) => ({ ip, at })));
 
 function tunnelOf(network: OverlayNetwork, local: string, device: string): Tunnel {
-  const { vni, mtu, bridge, gateway, subnet } = network;
+  const { vni, mtu, bridge, gateway } = network;
   const forwards = new Map(addressesOf(network).map(({ ip, at }) => [macOf(ip), at]));
-  const prefix = subnet.split('/')[1] ?? '32';
   return {
     ...{ device, vni, local, mtu, forwards },
     master: bridge ?? '',
     mac: bridge === undefined ? macOf(gateway) : '',
-    address: bridge === undefined ? `${gateway}/${prefix}` : '',
+    address: bridge === undefined ? addressOf(network) : '',
     isUp: true,
     isQuiet: bridge !== undefined,
     bridged: new Set(bridge === undefined ? [] : forwards.keys()),
