@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { AssignmentSet, NodeStatus, Port, StreamRequest } from '../api-schemas/index.ts';
+import type { AssignmentSet, NetworkProblem, NodeStatus, Port, StreamRequest } from '../api-schemas/index.ts';
 import type { NodeRole } from '../api-schemas/join.ts';
 import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
@@ -7,6 +7,7 @@ import { EngineWatcher } from './engine.ts';
 import { run, type Run } from './network/commands.ts';
 import { holdPort, type Hold } from './network/ingress/hold.ts';
 import { Ingress } from './network/ingress/index.ts';
+import type { PortProblem } from './network/ingress/ports.ts';
 import { defaultTable } from './network/ingress/table.ts';
 import { ipv6Usable } from './network/ipv6.ts';
 import { portHolder } from './network/listeners.ts';
@@ -15,7 +16,9 @@ import { Routes } from './network/routes.ts';
 import { describeNode } from './node.ts';
 import type { EngineInfo, Owner, Runtime } from './runtime/types.ts';
 import type { AgentSession, SessionOptions } from './session/index.ts';
-import { serveStream } from './streams/index.ts';
+import { NetCheck } from './netcheck/index.ts';
+import { Tools } from './network/tools.ts';
+import { serveAnswer, serveStream } from './streams/index.ts';
 import { CheckpointFile } from './tasks/checkpoint.ts';
 import { Tasks } from './tasks/index.ts';
 import { Reach } from './tasks/reach.ts';
@@ -97,7 +100,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let endpoints: AssignmentSet['endpoints'] = [];
   let told = false;
 
-  const command = settings.run ?? run;
+  const tools = new Tools();
+  const command = tools.watch(settings.run ?? run);
   const networks = new NodeNetworks({
     ...{ runtime, owner, ipv6, clock, logger },
     tasks: () => tasks.attached(),
@@ -131,6 +135,22 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         onProblems: (problems) => tasks.setPortProblems(problems),
       })
     : undefined;
+  const netCheck: NetCheck | undefined =
+    ingress === undefined
+      ? undefined
+      : new NetCheck({
+          node: owner.nodeName,
+          address: () => options.address?.(),
+          state: () => networks.state(),
+          heard: networks.heard,
+          ports: () => ingress.ports(),
+          problems: () => [...tools.problems(), ...networks.problems(), ...portsFailed(ingress.problems())],
+          counts: () => networks.counts(),
+          run: command,
+          clock,
+          logger: logger.child({ part: 'netcheck' }),
+          onChange: () => session.describeAgain(),
+        });
   const tasks: Tasks = new Tasks({
     runtime,
     clock,
@@ -153,6 +173,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     describeNode({
       ...(options.address === undefined ? {} : { address: options.address() }),
       ...(routes === undefined ? {} : { routes: routes.current }),
+      ...networkOf(netCheck?.status()),
       role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
       settled: tasks.settled,
@@ -214,6 +235,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   async function stream(id: string, taskUID: string, request: StreamRequest): Promise<void> {
     try {
+      if (request.kind === 'netcheck')
+        return await serveAnswer(await session.openStream(id), async () => {
+          if (netCheck !== undefined) return netCheck.check(request);
+          throw new Error('this node has no networks: it is simulated');
+        });
       await serveStream(await session.openStream(id), request, tasks.containerOf(taskUID), runtime);
     } catch (error) {
       logger.warn({ err: error, stream: id }, 'a stream that the server asked for could not be served');
@@ -223,12 +249,26 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   return {
     describeAgain: () => session.describeAgain(),
     async close({ teardown = false } = {}) {
+      netCheck?.close();
       await watcher.close();
       await tasks.close();
       await ingress?.close(teardown);
       session.close();
     },
   };
+}
+
+const networkOf = (network: NodeStatus['network']): Pick<NodeStatus, 'network'> =>
+  network === undefined ? {} : { network };
+
+/** What concerns all ports; that one of them is taken is told on its tasks. */
+function portsFailed(problems: readonly PortProblem[]): readonly NetworkProblem[] {
+  const [first] = problems.filter(
+    ({ reason }) => reason === 'IngressFailed' || reason === 'FirewallUnsupported',
+  );
+  return first === undefined
+    ? []
+    : [{ reason: 'PublishedPortsFailed', message: `published ports are not answered: ${first.message}` }];
 }
 
 async function holderOfOne(ports: readonly Port[]): Promise<string | undefined> {

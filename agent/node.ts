@@ -11,6 +11,8 @@ export function describeNode(
     /** By which others reach it: it comes first. */
     readonly address?: string | undefined;
     readonly routes?: NodeStatus['routes'];
+    /** What is wrong with its networks. */
+    readonly network?: NodeStatus['network'];
     readonly certificate?: NodeStatus['certificate'] | undefined;
     readonly engine: EngineInfo | undefined;
     /** What had become of the containers was looked at, and told. */
@@ -22,11 +24,12 @@ export function describeNode(
 ): NodeStatus {
   const { role, engine, engineProblem, settled, agentVersion, certificate } = facts;
   const others = host.addresses.filter((one) => one !== facts.address);
-  const { routes } = facts;
+  const { routes, network } = facts;
   return {
     hostname: host.hostname,
     addresses: facts.address === undefined ? others : [facts.address, ...others],
     ...(routes === undefined ? {} : { routes }),
+    ...(network === undefined ? {} : { network }),
     role,
     ...(agentVersion === undefined ? {} : { agentVersion }),
     ...(certificate === undefined ? {} : { certificate }),

@@ -1,5 +1,6 @@
 export * from './types.ts';
 export * from './session.ts';
+export * from './net-check.ts';
 export type { Schema } from './dialect.ts';
 export type { Column, DescribeHint, KindDef, RelatedHint } from './kind.ts';
 export { clusterName } from './cluster/index.ts';

@@ -83,7 +83,23 @@ export type StreamRequest =
       readonly user?: string;
       readonly workingDir?: string;
       readonly env?: readonly string[];
-    };
+    }
+  | NetCheckRequest;
+
+/** Asks a node, not a task, to try the paths of its networks: a `NetCheckReport` follows, or a `NetCheckHeard`. */
+export interface NetCheckRequest {
+  readonly kind: 'netcheck';
+  /** Of the whole check: `isCheckId`. */
+  readonly id: string;
+  /** Only what has come of the probes of that check so far. */
+  readonly heard?: boolean;
+  /** `namespace/name`; all that the node is in when absent. */
+  readonly networks?: readonly string[];
+  /** Only the paths to this node, and no services. */
+  readonly peer?: string;
+  /** All nodes of the cluster, in order. */
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+}
 
 /** The CA that the server issues certificates with, and those that it trusts. */
 export type Certificates = Pick<ManagerPki, 'issuer' | 'trust'>;

@@ -32,6 +32,8 @@ export interface HandlerOptions {
    */
   readonly ready: (source: string) => Promise<void>;
   readonly upstream: UpstreamOptions;
+  /** Answers what is no query of a container, but a probe of another node's agent; undefined: it is none. */
+  readonly probe?: (message: Buffer, source: string) => Buffer | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
@@ -69,6 +71,8 @@ export class Handler {
 
   /** Undefined: nothing is to be sent. Never throws. */
   async handle(message: Buffer, source: string, via: Via): Promise<Buffer | undefined> {
+    const probed = via === 'udp' ? this.#options.probe?.(message, source) : undefined;
+    if (probed !== undefined) return probed;
     const parsed = parseQuery(message);
     switch (parsed.kind) {
       case 'drop':

@@ -23,6 +23,8 @@ export { results, type Result } from './handler.ts';
 export interface DnsOptions {
   /** As `HandlerOptions.ready`. */
   readonly ready: (source: string) => Promise<void>;
+  /** As `HandlerOptions.probe`. */
+  readonly probe?: (message: Buffer, source: string) => Buffer | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called when the addresses that cannot be listened on become others. */

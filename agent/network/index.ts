@@ -2,17 +2,19 @@
  * The networks of a node: engine networks and addresses of its containers, tunnels to other nodes, names, and virtual
  * IPs. Level-triggered: `update` makes all of them follow what the servers sent and what the engine has.
  */
-import type { AssignmentSet, Task } from '../../api-schemas/index.ts';
+import type { AssignmentSet, NetworkProblem, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { startTimeOf } from '../../kit/process.ts';
 import { DnsServer, searchDomain } from '../dns/index.ts';
+import { Heard } from '../netcheck/heard.ts';
+import { neighboursOf, type NetState } from '../netcheck/state.ts';
 import type { ContainerNetwork, ContainerSpec, ContainerState, Owner, Runtime } from '../runtime/types.ts';
 import type { Run } from './commands.ts';
-import { EngineNetworks, ownPart } from './engine-networks.ts';
+import { defaultMtu, EngineNetworks, ownPart } from './engine-networks.ts';
 import { dnsInput, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
-import { networkKeys, tunnelTag } from './names.ts';
+import { keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
 
@@ -41,6 +43,11 @@ export class NodeNetworks {
   readonly #overlay: Overlay | undefined;
   readonly #vips: VirtualIPs | undefined;
   readonly #dns: DnsServer | undefined;
+  /** Probes of other nodes. */
+  readonly heard: Heard;
+  #neighbours: ReturnType<typeof neighboursOf> = new Map();
+  /** By container: why its rules are not as they should be. */
+  readonly #badRules = new Map<string, string>();
   #set: Pick<AssignmentSet, 'networks' | 'peers' | 'endpoints'> = { networks: [], peers: [], endpoints: [] };
   #tasks: readonly Task[] = [];
   /** By source address: the container that has it. */
@@ -57,6 +64,7 @@ export class NodeNetworks {
       containers: () => [...tasks()].map(({ container }) => container),
       onBridges: () => this.#overlay?.again() ?? Promise.resolve(),
     });
+    this.heard = new Heard({ clock, neighbours: () => this.#neighbours });
     if (kernel === undefined) return;
     const { run } = kernel;
     this.#overlay = new Overlay({
@@ -70,10 +78,15 @@ export class NodeNetworks {
           (network) => this.#engine.isAwaited(network),
         ),
     });
-    const vips = new VirtualIPs({ run, clock, logger: logger.child({ part: 'vip' }) });
+    const vips = new VirtualIPs({
+      ...{ run, clock, logger: logger.child({ part: 'vip' }) },
+      onProblem: (id, message) =>
+        message === undefined ? this.#badRules.delete(id) : this.#badRules.set(id, message),
+    });
     this.#vips = vips;
     this.#dns = new DnsServer({
       ...{ clock, logger: logger.child({ part: 'dns' }) },
+      probe: (message, source) => this.heard.answer(message, source),
       ready: (source) => {
         const id = this.#ids.get(source);
         return id === undefined ? Promise.resolve() : vips.ready(id);
@@ -84,6 +97,7 @@ export class NodeNetworks {
   /** What the servers have given; resolves when the networks of the tasks are there, and everything follows. */
   async assign(set: AssignmentSet): Promise<void> {
     this.#set = set;
+    this.#neighbours = neighboursOf(set);
     this.#tasks = set.tasks;
     await this.#engine.assign(set.networks, set.tasks);
     await this.update();
@@ -146,6 +160,48 @@ export class NodeNetworks {
     return network === undefined ? undefined : this.#engine.bridgeOf(network);
   }
 
+  /** What is known of the networks, for checks of them. */
+  state(): NetState {
+    const { networks, peers, endpoints } = this.#set;
+    return {
+      networks: networks.flatMap((network) => {
+        const own = ownPart(network);
+        return own === undefined
+          ? []
+          : [{ key: keyOf(network), gateway: own.gateway, mtu: network.spec.mtu ?? defaultMtu }];
+      }),
+      ...{ peers, endpoints, attached: this.#attached() },
+    };
+  }
+
+  /** What of names, virtual IPs and tunnels is not as it should be. */
+  problems(): readonly NetworkProblem[] {
+    const [rules] = this.#badRules.values();
+    const others = this.#badRules.size > 1 ? ` (in ${String(this.#badRules.size)} containers)` : '';
+    const tunnels = this.#overlay?.problem;
+    return [
+      ...(this.#dns?.problems() ?? []).map(({ message }) => ({ reason: 'NamesFailed', message })),
+      ...(rules === undefined ? [] : [{ reason: 'VirtualIPsFailed', message: `${rules}${others}` }]),
+      ...(tunnels === undefined
+        ? []
+        : [{ reason: 'TunnelsFailed', message: `the tunnels of networks cannot be made: ${tunnels}` }]),
+    ];
+  }
+
+  /** What was done since the start, and what there is. */
+  counts(): Readonly<Record<string, number>> {
+    const names = Object.entries(this.#dns?.counts() ?? {}).map(([result, count]) => [
+      `names${(result[0] ?? '').toUpperCase()}${result.slice(1)}`,
+      count,
+    ]);
+    return {
+      ...(Object.fromEntries(names) as Readonly<Record<string, number>>),
+      containersWithRules: this.#known.size,
+      tunnelEntries: this.#set.peers.reduce((sum, { ips }) => sum + ips.length + 1, 0),
+      probesAnswered: this.heard.count,
+    };
+  }
+
   /** Containers keep what they have, and go on without this process. */
   async close(teardown = false): Promise<void> {
     await this.#last;
@@ -196,6 +252,7 @@ export class NodeNetworks {
     const running = attached.filter(({ container }) => container.status === 'running');
     const ids = new Set(running.map(({ container }) => container.id));
     for (const id of this.#known) if (!ids.has(id)) vips.forget(id);
+    for (const id of this.#badRules.keys()) if (!ids.has(id)) this.#badRules.delete(id);
     this.#known = ids;
     for (const { task, container } of running) {
       const { id, pid = 0 } = container;

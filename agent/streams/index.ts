@@ -1,5 +1,10 @@
 import type { Readable } from 'node:stream';
-import { channel, type StreamEnd, type StreamRequest } from '../../api-schemas/index.ts';
+import {
+  channel,
+  type NetCheckRequest,
+  type StreamEnd,
+  type StreamRequest,
+} from '../../api-schemas/index.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { ContainerState, Runtime } from '../runtime/types.ts';
 
@@ -17,7 +22,7 @@ export interface StreamSocket {
  */
 export async function serveStream(
   socket: StreamSocket,
-  request: StreamRequest,
+  request: Exclude<StreamRequest, NetCheckRequest>,
   container: ContainerState | undefined,
   runtime: Pick<Runtime, 'logs' | 'exec'>,
 ): Promise<void> {
@@ -35,6 +40,18 @@ export async function serveStream(
   }
   if (!abort.signal.aborted)
     await send(socket, channel.status, Buffer.from(JSON.stringify(end))).catch(() => undefined);
+  socket.close();
+}
+
+/** Serves one request that concerns the node: its answer is one text of JSON on standard output. Never throws. */
+export async function serveAnswer(socket: StreamSocket, answer: () => Promise<unknown>): Promise<void> {
+  let end: StreamEnd = {};
+  try {
+    await send(socket, channel.stdout, Buffer.from(JSON.stringify(await answer())));
+  } catch (error) {
+    end = { error: messageOf(error) };
+  }
+  await send(socket, channel.status, Buffer.from(JSON.stringify(end))).catch(() => undefined);
   socket.close();
 }
 

@@ -1,4 +1,4 @@
-import { bool, list, mapOf, num, obj, oneOf, str, stringMap, strings } from '../dialect.ts';
+import { bool, int, list, mapOf, num, obj, oneOf, str, stringMap, strings } from '../dialect.ts';
 import { conditionsSchema, objectSchema } from '../metadata/schema.ts';
 
 const spec = obj(
@@ -82,6 +82,42 @@ const status = obj(
         },
         { title: 'NodeRoute', required: ['to', 'of'] },
       ),
+    ),
+    network: obj(
+      'What is wrong with the networks of the node, as its agent finds it; absent when nothing is.',
+      {
+        problems: list(
+          'What the agent cannot do, with the remedy.',
+          obj(
+            'One problem.',
+            {
+              reason: str('UpperCamel, e.g. `NamesFailed`.'),
+              message: str('What is wrong, and what to do.'),
+            },
+            { title: 'NetworkProblem', required: ['reason', 'message'] },
+          ),
+        ),
+        peers: int('Nodes that it probes: those with tasks on its networks.', 0, 1_000_000),
+        failing: int('Of these, the ones that do not answer as they should.', 0, 1_000_000),
+        unanswered: list(
+          'The first of these.',
+          obj(
+            'A node whose answer to probes fails to come.',
+            {
+              node: str('Its name.'),
+              address: str('Its address.'),
+              way: oneOf(
+                '`to`: it is heard, so what is sent to it does not arrive; `none`: nothing is heard of it; `mtu`: large packets do not arrive.',
+                ['to', 'none', 'mtu'],
+              ),
+              networks: list('Networks that were tried, `namespace/name`.', str('A network.')),
+              reach: oneOf('Whether its address answers at all.', ['answers', 'silent', 'unreachable']),
+            },
+            { title: 'UnansweredNode', required: ['node', 'address', 'way', 'networks'] },
+          ),
+        ),
+      },
+      { title: 'NodeNetwork' },
     ),
     agentVersion: str('Version of the agent.'),
     certificate: obj(

@@ -71,6 +71,8 @@ export interface NodeStatus {
   };
   /** What no network of orc may overlap on this node: its routes and the pools of its engine, without what orc itself made. */
   readonly routes?: readonly NodeRoute[];
+  /** What is wrong with the networks of the node, as its agent finds it; absent when nothing is. */
+  readonly network?: NodeNetwork;
   /** Version of the agent. */
   readonly agentVersion?: string;
   /** The certificate of the node, as its agent says it. */
@@ -111,6 +113,40 @@ export interface NodeRoute {
   readonly to: string;
   /** What has it, in words, e.g. `dev eth0` or `engine network bridge`. */
   readonly of: string;
+}
+
+/** What is wrong with the networks of the node, as its agent finds it; absent when nothing is. */
+export interface NodeNetwork {
+  /** What the agent cannot do, with the remedy. */
+  readonly problems?: readonly NetworkProblem[];
+  /** Nodes that it probes: those with tasks on its networks. */
+  readonly peers?: number;
+  /** Of these, the ones that do not answer as they should. */
+  readonly failing?: number;
+  /** The first of these. */
+  readonly unanswered?: readonly UnansweredNode[];
+}
+
+/** One problem. */
+export interface NetworkProblem {
+  /** UpperCamel, e.g. `NamesFailed`. */
+  readonly reason: string;
+  /** What is wrong, and what to do. */
+  readonly message: string;
+}
+
+/** A node whose answer to probes fails to come. */
+export interface UnansweredNode {
+  /** Its name. */
+  readonly node: string;
+  /** Its address. */
+  readonly address: string;
+  /** `to`: it is heard, so what is sent to it does not arrive; `none`: nothing is heard of it; `mtu`: large packets do not arrive. */
+  readonly way: 'to' | 'none' | 'mtu';
+  /** Networks that were tried, `namespace/name`. */
+  readonly networks: readonly string[];
+  /** Whether its address answers at all. */
+  readonly reach?: 'answers' | 'silent' | 'unreachable';
 }
 
 /** The certificate of the node, as its agent says it. */

@@ -68,6 +68,11 @@ export class Ingress {
     return this.#problems;
   }
 
+  /** The ports that are answered, as loaded. */
+  ports(): readonly IngressPort[] {
+    return this.#loaded;
+  }
+
   /** With `teardown` ports stop answering; else the rules stay and go on without this process. */
   async close(teardown: boolean): Promise<void> {
     this.#closed = true;
