@@ -34,7 +34,7 @@ const a: TestNode = { name: 'a', address: '10.99.0.1', gateway: '10.64.15.254', 
 const b: TestNode = { name: 'b', address: '10.99.0.2', gateway: '10.64.15.253', ip: '10.64.1.33' };
 const c: TestNode = { name: 'c', address: '10.99.0.3', gateway: '10.64.15.252', ip: '' };
 const nodes = [a, b, c];
-const spaces = ['switch', 'a', 'b', 'c', 'a1', 'b1'];
+const spaces = ['switch', 'a', 'b', 'c', 'a1', 'b1', 'c2'];
 
 /** A bridge as an engine makes it, and a container on it. */
 async function addContainer({ name, gateway, ip }: TestNode): Promise<void> {
@@ -131,6 +131,35 @@ describe('a network across nodes', () => {
     expect(await kernelOf(a)).toEqual(before);
     expect(await ping('a1', b.ip)).toMatchObject({ code: 0 });
     expect(await ping('c', b.ip)).toMatchObject({ code: 0 });
+  }, 30_000);
+
+  test('is not entered from other networks of a node that only answers its published ports', async () => {
+    // As an engine has them: the node passes on what its containers send, in its own name.
+    await lines(
+      'c',
+      `ip link add orc-2 type bridge
+       ip link set orc-2 up
+       ip addr add 10.65.0.1/24 dev orc-2
+       ip link add v2 type veth peer name eth0 netns ${ns('c2')}
+       ip link set v2 master orc-2 up
+       nft add table ip engine
+       nft add chain ip engine post { type nat hook postrouting priority 100 ; }
+       nft add rule ip engine post ip saddr 10.65.0.0/24 masquerade
+       nft add chain ip engine pre { type filter hook prerouting priority -150 ; }
+       sysctl -q -w net.ipv4.ip_forward=1`,
+    );
+    await lines(
+      'c2',
+      'ip link set eth0 up\nip addr add 10.65.0.2/24 dev eth0\nip route add default via 10.65.0.1',
+    );
+    expect(await ping('c2', a.ip)).not.toMatchObject({ code: 0 });
+    await lines('c', 'nft delete table ip orc_entry_ab12');
+    expect(await ping('c2', a.ip)).toMatchObject({ code: 0 });
+    await all(true);
+    expect(await ping('c2', a.ip)).not.toMatchObject({ code: 0 });
+    // A published port sends on with this mark.
+    await lines('c', 'nft add rule ip engine pre ip daddr 10.64.0.0/20 ct mark set 0x4f000001');
+    expect(await ping('c2', a.ip)).toMatchObject({ code: 0 });
   }, 30_000);
 
   test('has no tunnel on a node that is alone in it, and nothing of those that left', async () => {

@@ -3,6 +3,7 @@ import type { Clock } from '../../../kit/clock.ts';
 import { messageOf } from '../../../kit/errors.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Run } from '../commands.ts';
+import { Guard } from './guard.ts';
 import { change, readKernel } from './kernel.ts';
 import { applied } from './model.ts';
 import { plan } from './plan.ts';
@@ -29,6 +30,7 @@ const againMs = 1_000;
 
 export class Overlay {
   readonly #options: OverlayOptions;
+  readonly #guard: Guard;
   /** As it was left; undefined: it must be read. */
   #kernel: Kernel | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -39,6 +41,7 @@ export class Overlay {
 
   constructor(options: OverlayOptions) {
     this.#options = options;
+    this.#guard = new Guard(options.run, options.tag);
   }
 
   /** Why the kernel does not have what is wanted; undefined when it has. */
@@ -71,6 +74,7 @@ export class Overlay {
     const { run, tag } = this.#options;
     const none: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map(), routes: new Map() };
     await change(run, plan(none, await readKernel(run, tag, [])));
+    await this.#guard.remove();
   }
 
   async #converge(): Promise<void> {
@@ -90,8 +94,12 @@ export class Overlay {
           ? this.#kernel
           : await readKernel(run, tag, wanted.bridges.keys());
       const ops = plan(wanted, found);
+      const isRead = found !== this.#kernel;
       this.#kernel = undefined;
+      const isEntry = [...wanted.tunnels.values()].some(({ master }) => master === '');
+      if (isEntry) await this.#guard.load(isRead);
       await change(run, ops);
+      if (!isEntry) await this.#guard.remove();
       this.#kernel = applied(found, ops);
       if (ops.length > 0) logger.debug({ changes: ops.length }, 'the tunnels of networks were changed');
       this.#problem = undefined;
