@@ -100,12 +100,21 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let endpoints: AssignmentSet['endpoints'] = [];
   let told = false;
 
+  let describeAgain = (): void => undefined;
   const tools = new Tools();
   const command = tools.watch(settings.run ?? run);
   const networks = new NodeNetworks({
     ...{ runtime, owner, ipv6, clock, logger },
     tasks: () => tasks.attached(),
-    ...(hasIngress ? { kernel: { run: command, address: () => options.address?.() } } : {}),
+    ...(hasIngress
+      ? {
+          kernel: {
+            run: command,
+            address: () => options.address?.(),
+            onEncryption: () => describeAgain(),
+          },
+        }
+      : {}),
   });
   const routes = hasIngress
     ? new Routes({ run: command, clock, logger, onChange: () => session.describeAgain() })
@@ -173,6 +182,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     describeNode({
       ...(options.address === undefined ? {} : { address: options.address() }),
       ...(routes === undefined ? {} : { routes: routes.current }),
+      encryption: networks.encryption,
       ...networkOf(netCheck?.status()),
       role: typeof options.role === 'function' ? options.role() : options.role,
       engine,
@@ -181,11 +191,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
       ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),
     });
-  // A node that registers says at once what it can take, if its engine answers.
-  engine = await runtime.info().then(
-    (info) => ((engineProblem = undefined), info),
-    (error: Error) => ((engineProblem = error.message), undefined),
-  );
+  // A node that registers says at once what it can take, if its engine answers; and which keys it has.
+  [engine] = await Promise.all([
+    runtime.info().then(
+      (info) => ((engineProblem = undefined), info),
+      (error: Error) => ((engineProblem = error.message), undefined),
+    ),
+    networks.look(),
+  ]);
   const session = options.connect({
     describe: node,
     onAssignments(set) {
@@ -200,6 +213,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onDisconnect: () => tasks.unreached(),
     onQuorum: (ok) => (ok ? tasks.reached() : tasks.unreached()),
   });
+  describeAgain = () => session.describeAgain();
   if (restored !== undefined) {
     endpoints = restored.set.endpoints;
     void networks.assign(restored.set);
@@ -252,6 +266,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       netCheck?.close();
       await watcher.close();
       await tasks.close();
+      await networks.close(teardown);
       await ingress?.close(teardown);
       session.close();
     },

@@ -13,6 +13,7 @@ export function describeNode(
     readonly routes?: NodeStatus['routes'];
     /** What is wrong with its networks. */
     readonly network?: NodeStatus['network'];
+    readonly encryption?: NodeStatus['encryption'] | undefined;
     readonly certificate?: NodeStatus['certificate'] | undefined;
     readonly engine: EngineInfo | undefined;
     /** What had become of the containers was looked at, and told. */
@@ -24,11 +25,12 @@ export function describeNode(
 ): NodeStatus {
   const { role, engine, engineProblem, settled, agentVersion, certificate } = facts;
   const others = host.addresses.filter((one) => one !== facts.address);
-  const { routes, network } = facts;
+  const { routes, network, encryption } = facts;
   return {
     hostname: host.hostname,
     addresses: facts.address === undefined ? others : [facts.address, ...others],
     ...(routes === undefined ? {} : { routes }),
+    ...(encryption === undefined ? {} : { encryption }),
     ...(network === undefined ? {} : { network }),
     role,
     ...(agentVersion === undefined ? {} : { agentVersion }),

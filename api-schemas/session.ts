@@ -8,7 +8,7 @@
  * That the agent works it says by a WebSocket ping each `heartbeatMs`. That its process and its machine live, a second
  * thread says by pings on a WebSocket of its own, `GET /session/v1/alive`, however busy the first one is.
  */
-import type { Endpoints, ManagerPki, Network, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
+import type { Endpoints, ManagerPki, Network, NodeKey, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
 
 /** What a node needs to run its tasks, and nothing else. */
 export interface AssignmentSet {
@@ -38,6 +38,8 @@ export interface NetworkPeers {
   readonly address: string;
   /** The node's own address on the network. */
   readonly gateway: string;
+  /** Where the network is encrypted: the public keys of the node. */
+  readonly keys?: readonly NodeKey[];
   /** Of its tasks, from the moment they have one, in order. (Their MACs follow from them: `02:42` and the four bytes.) */
   readonly ips: readonly string[];
 }

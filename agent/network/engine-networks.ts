@@ -12,6 +12,7 @@ import {
   type Runtime,
 } from '../runtime/types.ts';
 import { Addresses } from './addresses.ts';
+import { usualMtu, vxlanOverhead } from './encryption/index.ts';
 import { bridgeName, engineName, keyOf, networkKeys, subnet6 } from './names.ts';
 import { macOf } from './overlay/index.ts';
 
@@ -24,6 +25,8 @@ export interface EngineNetworksOptions {
   readonly containers: () => Iterable<ContainerState>;
   /** The bridges are, or are about to be, others: resolves when the tunnels follow. */
   readonly onBridges: () => Promise<void>;
+  /** Why this node can encrypt nothing; undefined when it can. */
+  readonly obstacle: () => string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -134,6 +137,13 @@ export class EngineNetworks {
     const { clock } = this.#options;
     for (const end = clock.now() + patienceMs; ; await sleep(clock, lookMs, signal)) {
       const network = this.#networks.get(key);
+      const obstacle = network?.spec.encrypted === true ? this.#options.obstacle() : undefined;
+      if (obstacle !== undefined)
+        throw new RuntimeError(
+          'NotReady',
+          'EncryptionUnavailable',
+          `network ${network?.metadata.name ?? ''} is encrypted, which this node cannot do: ${obstacle}`,
+        );
       if (network !== undefined && (isGiven(network) || network.spec.external !== undefined)) return network;
       if (clock.now() < end) continue;
       const name = key.slice(key.indexOf('/') + 1);
@@ -213,7 +223,7 @@ export class EngineNetworks {
         [label.namespace]: metadata.namespace ?? 'default',
       },
       subnet: { cidr: status?.subnet ?? '', gateway: ownPart(network)?.gateway ?? '' },
-      mtu: spec.mtu ?? defaultMtu,
+      mtu: mtuOf(network),
       ...(spec.internal === undefined ? {} : { internal: spec.internal }),
       ...(spec.attachable === undefined ? {} : { attachable: spec.attachable }),
       ...(spec.driverOptions === undefined ? {} : { options: spec.driverOptions }),
@@ -230,6 +240,10 @@ export class EngineNetworks {
 
 /** 1,500 bytes of the usual Ethernet, less what a tunnel adds. */
 export const defaultMtu = 1450;
+
+/** The largest packet of a network. */
+export const mtuOf = ({ spec }: Network): number =>
+  spec.mtu ?? (spec.encrypted === true ? usualMtu - vxlanOverhead : defaultMtu);
 
 /** What this node has of the network: the only entry that it is told. */
 export const ownPart = ({ status }: Network) => Object.values(status?.nodes ?? {})[0];

@@ -2,7 +2,7 @@
  * The networks of a node: engine networks and addresses of its containers, tunnels to other nodes, names, and virtual
  * IPs. Level-triggered: `update` makes all of them follow what the servers sent and what the engine has.
  */
-import type { AssignmentSet, NetworkProblem, Task } from '../../api-schemas/index.ts';
+import type { AssignmentSet, NetworkProblem, NodeEncryption, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -12,8 +12,9 @@ import { Heard } from '../netcheck/heard.ts';
 import { neighboursOf, type NetState } from '../netcheck/state.ts';
 import type { ContainerNetwork, ContainerSpec, ContainerState, Owner, Runtime } from '../runtime/types.ts';
 import type { Run } from './commands.ts';
-import { defaultMtu, EngineNetworks, ownPart } from './engine-networks.ts';
-import { dnsInput, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
+import { EngineNetworks, mtuOf, ownPart } from './engine-networks.ts';
+import { Encryption, innerAddress } from './encryption/index.ts';
+import { dnsInput, meshOf, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
 import { keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
@@ -29,6 +30,8 @@ export interface NodeNetworksOptions {
     readonly run: Run;
     /** This node's address for the others; undefined while it is not known. */
     readonly address: () => string | undefined;
+    /** What the node says of its encryption has changed. */
+    readonly onEncryption: () => void;
   };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -41,6 +44,7 @@ export class NodeNetworks {
   readonly #options: NodeNetworksOptions;
   readonly #engine: EngineNetworks;
   readonly #overlay: Overlay | undefined;
+  readonly #encryption: Encryption | undefined;
   readonly #vips: VirtualIPs | undefined;
   readonly #dns: DnsServer | undefined;
   /** Probes of other nodes. */
@@ -49,6 +53,8 @@ export class NodeNetworks {
   /** By container: why its rules are not as they should be. */
   readonly #badRules = new Map<string, string>();
   #set: Pick<AssignmentSet, 'networks' | 'peers' | 'endpoints'> = { networks: [], peers: [], endpoints: [] };
+  /** Servers, or the checkpoint, have said what there is: until then all that is found stays. */
+  #isTold = false;
   #tasks: readonly Task[] = [];
   /** By source address: the container that has it. */
   #ids: ReadonlyMap<string, string> = new Map();
@@ -62,11 +68,21 @@ export class NodeNetworks {
     this.#engine = new EngineNetworks({
       ...{ runtime, owner, ipv6, clock, logger },
       containers: () => [...tasks()].map(({ container }) => container),
-      onBridges: () => this.#overlay?.again() ?? Promise.resolve(),
+      onBridges: async () => {
+        await this.#encryption?.sync();
+        await this.#overlay?.again();
+      },
+      obstacle: () => this.#encryption?.obstacle,
     });
     this.heard = new Heard({ clock, neighbours: () => this.#neighbours });
     if (kernel === undefined) return;
     const { run } = kernel;
+    this.#encryption = new Encryption({
+      ...{ run, clock, tag: tunnelTag(owner), inner: innerAddress(owner.cluster, owner.nodeName) },
+      mesh: () => meshOf(this.#set.networks, this.#set.peers, owner),
+      onChange: kernel.onEncryption,
+      logger: logger.child({ part: 'encryption' }),
+    });
     this.#overlay = new Overlay({
       ...{ run, clock, tag: tunnelTag(owner), local: kernel.address },
       logger: logger.child({ part: 'overlay' }),
@@ -76,6 +92,8 @@ export class NodeNetworks {
           this.#set.peers,
           (network) => this.#engine.bridgeOf(network),
           (network) => this.#engine.isAwaited(network),
+          owner,
+          this.#encryption?.isGuarded === true,
         ),
     });
     const vips = new VirtualIPs({
@@ -97,6 +115,7 @@ export class NodeNetworks {
   /** What the servers have given; resolves when the networks of the tasks are there, and everything follows. */
   async assign(set: AssignmentSet): Promise<void> {
     this.#set = set;
+    this.#isTold = true;
     this.#neighbours = neighboursOf(set);
     this.#tasks = set.tasks;
     await this.#engine.assign(set.networks, set.tasks);
@@ -117,6 +136,16 @@ export class NodeNetworks {
       return this.#converge();
     });
     return (this.#last = this.#next);
+  }
+
+  /** Finds out what of encryption this node can do, and which keys it has. To be awaited before anyone is told. */
+  async look(): Promise<void> {
+    await this.#encryption?.look();
+  }
+
+  /** Undefined on a node without a kernel to program. */
+  get encryption(): NodeEncryption | undefined {
+    return this.#encryption?.status;
   }
 
   async attach(task: Task, signal: AbortSignal): Promise<Attachment> {
@@ -166,9 +195,7 @@ export class NodeNetworks {
     return {
       networks: networks.flatMap((network) => {
         const own = ownPart(network);
-        return own === undefined
-          ? []
-          : [{ key: keyOf(network), gateway: own.gateway, mtu: network.spec.mtu ?? defaultMtu }];
+        return own === undefined ? [] : [{ key: keyOf(network), gateway: own.gateway, mtu: mtuOf(network) }];
       }),
       ...{ peers, endpoints, attached: this.#attached() },
     };
@@ -206,6 +233,7 @@ export class NodeNetworks {
   async close(teardown = false): Promise<void> {
     await this.#last;
     await Promise.all([this.#dns?.close(), this.#vips?.close(), this.#overlay?.close(teardown)]);
+    await this.#encryption?.close(teardown);
   }
 
   async #converge(): Promise<void> {
@@ -218,6 +246,9 @@ export class NodeNetworks {
       await this.#dns?.listen(this.#gateways());
       // Nobody waits for the slowest of all containers; who asks for names waits for its own rules.
       this.#virtualIPs(attached);
+      if (!this.#isTold) return;
+      // What guards encrypted networks is there before their tunnels are.
+      await this.#encryption?.sync();
       await this.#overlay?.sync();
     } catch (error) {
       this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');

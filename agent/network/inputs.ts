@@ -1,8 +1,10 @@
 /** What the rooms of the network are told, out of what the servers sent and what the engine has. Pure. */
+import { isIP } from 'node:net';
 import type { Endpoints, Network, NetworkPeers, Task } from '../../api-schemas/index.ts';
 import type { DnsContainer, DnsInput, DnsService } from '../dns/index.ts';
-import type { ContainerState } from '../runtime/types.ts';
-import { defaultMtu, ownPart } from './engine-networks.ts';
+import type { ContainerState, Owner } from '../runtime/types.ts';
+import { innerAddress, usualMtu, vxlanOverhead, type Mesh, type MeshPeer } from './encryption/index.ts';
+import { mtuOf, ownPart } from './engine-networks.ts';
 import { keyOf } from './names.ts';
 import type { OverlayNetwork } from './overlay/index.ts';
 import type { VirtualIP } from './vip/index.ts';
@@ -16,13 +18,15 @@ export interface Attached {
 
 /**
  * The tunnels of this node. `bridgeOf` says which bridge a network has here; a network that awaits one, and has none
- * yet, is left out.
+ * yet, is left out; so is an encrypted one until `isGuarded` says that nothing of it can leave in clear.
  */
 export function overlayNetworks(
   networks: readonly Network[],
   peers: readonly NetworkPeers[],
   bridgeOf: (network: Network) => string | undefined,
   isAwaited: (network: Network) => boolean,
+  { cluster, nodeName }: Owner,
+  isGuarded: boolean,
 ): readonly OverlayNetwork[] {
   const byNetwork = new Map<string, NetworkPeers[]>();
   for (const peer of peers) {
@@ -36,15 +40,45 @@ export function overlayNetworks(
     const bridge = bridgeOf(network);
     if (vni === undefined || subnet === undefined || own === undefined) return [];
     if (bridge === undefined && isAwaited(network)) return [];
+    const { encrypted = false } = network.spec;
+    if (encrypted && !isGuarded) return [];
     const key = keyOf(network);
     return [
       {
-        ...{ key, vni, subnet, gateway: own.gateway, mtu: network.spec.mtu ?? defaultMtu },
+        ...{ key, vni, subnet, gateway: own.gateway, mtu: mtuOf(network) },
         ...(bridge === undefined ? {} : { bridge }),
-        peers: (byNetwork.get(key) ?? []).map(({ address, gateway, ips }) => ({ address, gateway, ips })),
+        ...(encrypted ? { inner: innerAddress(cluster, nodeName) } : {}),
+        peers: (byNetwork.get(key) ?? []).map(({ node, address, gateway, ips }) => ({
+          ...{ gateway, ips },
+          address: encrypted ? innerAddress(cluster, node) : address,
+        })),
       },
     ];
   });
+}
+
+/** The mesh of the encrypted networks that this node is in; undefined when it is in none. */
+export function meshOf(
+  networks: readonly Network[],
+  peers: readonly NetworkPeers[],
+  { cluster, nodeName }: Owner,
+): Mesh | undefined {
+  const encrypted = networks.filter(
+    (network) => network.spec.encrypted === true && network.status?.epoch !== undefined && ownPart(network),
+  );
+  if (encrypted.length === 0) return undefined;
+  const keys = new Set(encrypted.map(keyOf));
+  const nodes = new Map<string, MeshPeer>();
+  for (const { network, node, address, keys: published = [] } of peers)
+    if (keys.has(network) && isIP(address) !== 0)
+      nodes.set(node, { node, address, inner: innerAddress(cluster, node), keys: published });
+  return {
+    // Networks are told of a new one after each other.
+    epoch: Math.max(...encrypted.map(({ status }) => status?.epoch ?? 0)),
+    inner: innerAddress(cluster, nodeName),
+    mtu: Math.max(usualMtu, ...encrypted.map((network) => mtuOf(network) + vxlanOverhead)),
+    peers: [...nodes.values()],
+  };
 }
 
 /** The names that the containers of this node may ask for. */

@@ -24,7 +24,7 @@ const spec = obj(
       { default: {} },
     ),
     networks: obj(
-      'Where networks without a subnet of their own get theirs.',
+      'Where networks without a subnet of their own get theirs, and how long keys of encrypted ones are used.',
       {
         pools: list(
           'Tried in this order. What is given stays given when they change.',
@@ -38,6 +38,13 @@ const spec = obj(
           ),
           { default: [{ cidr: '10.64.0.0/10', size: 20 }] },
         ),
+        keyRotation: str('How long the keys of encrypted networks are used.', {
+          format: 'duration',
+          default: '12h',
+        }),
+        keyGeneration: int('Raised by one to have new keys now, see `orc net rotate-keys`.', 0, 2 ** 31, {
+          default: 0,
+        }),
       },
       { default: {} },
     ),
@@ -93,11 +100,22 @@ const manager = obj(
   { title: 'ClusterManager', required: ['url', 'since'] },
 );
 
+const keys = obj(
+  'The keys of encrypted networks; absent before the first one. Written by the controller `keys` alone.',
+  {
+    epoch: int('Raised with each rotation: each node makes a key of its own for it.', 1, 2 ** 53 - 1),
+    since: str('When this epoch began.', { format: 'date-time' }),
+    generation: int('The `keyGeneration` that was done last.', 0, 2 ** 31),
+  },
+  { title: 'ClusterKeys', required: ['epoch', 'since', 'generation'] },
+);
+
 const status = obj(
   'What the cluster is.',
   {
     managers: mapOf('By name of the manager.', manager),
     ca,
+    keys,
     restoredAt: str('When it was last begun anew, from a backup or from one member.', {
       format: 'date-time',
     }),

@@ -28,10 +28,14 @@ export interface ClusterSpec {
     /** How long managers and nodes that are out of reach are waited for in each phase; who is not there in time must join again. */
     readonly waitForUnreachable?: string;
   };
-  /** Where networks without a subnet of their own get theirs. */
+  /** Where networks without a subnet of their own get theirs, and how long keys of encrypted ones are used. */
   readonly networks?: {
     /** Tried in this order. What is given stays given when they change. */
     readonly pools?: readonly NetworkPool[];
+    /** How long the keys of encrypted networks are used. */
+    readonly keyRotation?: string;
+    /** Raised by one to have new keys now, see `orc net rotate-keys`. */
+    readonly keyGeneration?: number;
   };
 }
 
@@ -52,6 +56,8 @@ export interface ClusterStatus {
   };
   /** How far replacing the CA is; absent before the first time. Written by the controller `ca` alone. */
   readonly ca?: ClusterCa;
+  /** The keys of encrypted networks; absent before the first one. Written by the controller `keys` alone. */
+  readonly keys?: ClusterKeys;
   /** When it was last begun anew, from a backup or from one member. */
   readonly restoredAt?: string;
   /** What holds of the object now, each with the reason why. */
@@ -104,4 +110,14 @@ export interface ClusterCa {
   readonly waitingFor: readonly string[];
   /** Who was out of reach for too long, and has to join again. */
   readonly skipped: readonly string[];
+}
+
+/** The keys of encrypted networks; absent before the first one. Written by the controller `keys` alone. */
+export interface ClusterKeys {
+  /** Raised with each rotation: each node makes a key of its own for it. */
+  readonly epoch: number;
+  /** When this epoch began. */
+  readonly since: string;
+  /** The `keyGeneration` that was done last. */
+  readonly generation: number;
 }

@@ -55,6 +55,8 @@ export const networkKind = defineKind<'Network'>({
       { label: 'Internal', path: 'spec.internal' },
       { label: 'Attachable', path: 'spec.attachable' },
       { label: 'MTU', path: 'spec.mtu' },
+      { label: 'Encrypted', path: 'spec.encrypted' },
+      { label: 'Epoch of the keys', path: 'status.epoch' },
       { label: 'Driver options', path: 'spec.driverOptions', as: 'map' },
       { label: 'Nodes', path: 'status.nodes', as: 'map' },
       { label: 'Virtual IPs', path: 'status.virtualIPs', as: 'map' },

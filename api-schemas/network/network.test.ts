@@ -33,9 +33,13 @@ describe('a Network', () => {
     expect(ofNetwork({ external: 'lan', mtu: 1400 })[0]).toMatch(/spec.mtu: Forbidden: not with `external`/);
   });
 
-  test('has no name that means a mode, and is not encrypted yet', () => {
+  test('has no name that means a mode', () => {
     expect(ofNetwork({}, 'host')[0]).toMatch(/metadata.name: .*networkMode: host/);
-    expect(problems('Network', { encrypted: true })[0]).toMatch(/spec.encrypted: .*not supported yet/);
+  });
+
+  test('may be encrypted, but not where it is the engine’s', () => {
+    expect(ofNetwork({ encrypted: true })).toEqual([]);
+    expect(ofNetwork({ external: 'lan', encrypted: true })[0]).toMatch(/spec.encrypted: Forbidden/);
   });
 });
 

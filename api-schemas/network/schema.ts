@@ -17,7 +17,15 @@ export const networkSpecSchema: Schema = obj(
     }),
     internal: bool('No way out of the network.', { default: false }),
     attachable: bool('Containers that orc does not run may join on their node.', { default: false }),
-    mtu: int('Largest packet; what the path between the nodes takes (1450) when absent.', 576, 65535),
+    mtu: int(
+      'Largest packet; what the path between the nodes takes (1450; 1350 with `encrypted`) when absent.',
+      576,
+      65535,
+    ),
+    encrypted: bool(
+      'What goes from node to node is encrypted, by WireGuard. A node that cannot do it stays out.',
+      { default: false },
+    ),
     driverOptions: stringMap('Options of the bridge that the engine makes, as they are.'),
     external: str("Name of a network of each node's engine, which orc neither makes nor removes.", {
       minLength: 1,
@@ -27,7 +35,6 @@ export const networkSpecSchema: Schema = obj(
     title: 'NetworkSpec',
     default: {},
     'x-orc-later': {
-      encrypted: 'encrypted networks',
       ipv6: 'IPv6 on networks',
       enableIPv6: 'IPv6 on networks',
     },
@@ -66,6 +73,7 @@ const status = obj(
     observedGeneration: observedGenerationSchema,
     vni: int('Number of the network on the wire; no other network has it.', 4097, 2 ** 24 - 1),
     subnet: str('Its range; no other network has an address of it.', { format: 'subnet' }),
+    epoch: int('Of the keys, where the network is encrypted: raised with each rotation.', 1, 2 ** 53 - 1),
     nodes: mapOf('By name of the node: those that are in the network.', node),
     virtualIPs: mapOf('By name of the service.', str('The address.', { format: 'ip' })),
     conditions: conditionsSchema,

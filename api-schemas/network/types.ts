@@ -28,8 +28,10 @@ export interface NetworkSpec {
   readonly internal?: boolean;
   /** Containers that orc does not run may join on their node. */
   readonly attachable?: boolean;
-  /** Largest packet; what the path between the nodes takes (1450) when absent. */
+  /** Largest packet; what the path between the nodes takes (1450; 1350 with `encrypted`) when absent. */
   readonly mtu?: number;
+  /** What goes from node to node is encrypted, by WireGuard. A node that cannot do it stays out. */
+  readonly encrypted?: boolean;
   /** Options of the bridge that the engine makes, as they are. */
   readonly driverOptions?: {
     /** A value. */
@@ -47,6 +49,8 @@ export interface NetworkStatus {
   readonly vni?: number;
   /** Its range; no other network has an address of it. */
   readonly subnet?: string;
+  /** Of the keys, where the network is encrypted: raised with each rotation. */
+  readonly epoch?: number;
   /** By name of the node: those that are in the network. */
   readonly nodes?: {
     /** What a node has of the network. Nobody else uses these addresses. */

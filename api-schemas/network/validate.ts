@@ -12,7 +12,7 @@ const [widest, narrowest] = [8, 25];
 /** Rules between the fields of a network; `at` is their path. */
 export function validateNetworkSpec(spec: NetworkSpec, at: string): readonly Cause[] {
   if (spec.external !== undefined) {
-    const own = ['subnet', 'internal', 'attachable', 'mtu', 'driverOptions'] as const;
+    const own = ['subnet', 'internal', 'attachable', 'mtu', 'encrypted', 'driverOptions'] as const;
     return own
       .filter((field) => spec[field] !== undefined)
       .map((field) =>

@@ -119,6 +119,28 @@ const status = obj(
       },
       { title: 'NodeNetwork' },
     ),
+    encryption: obj(
+      'What the node can do for encrypted networks; absent where its agent knows nothing of them.',
+      {
+        method: oneOf('`wireguard` is in the kernel; `wireguard-go` is a process for each device.', [
+          'wireguard',
+          'wireguard-go',
+        ]),
+        error: str('Why nothing can be encrypted, in the words of the kernel and the commands.'),
+        keys: list(
+          'The public parts of its keys; nobody but the node has the others.',
+          obj(
+            'One key.',
+            {
+              epoch: int('The epoch that it is for.', 1, 2 ** 53 - 1),
+              publicKey: str('As `wg` writes it, 44 characters.', { minLength: 44, maxLength: 44 }),
+            },
+            { title: 'NodeKey', required: ['epoch', 'publicKey'] },
+          ),
+        ),
+      },
+      { title: 'NodeEncryption' },
+    ),
     agentVersion: str('Version of the agent.'),
     certificate: obj(
       'The certificate of the node, as its agent says it.',

@@ -73,6 +73,8 @@ export interface NodeStatus {
   readonly routes?: readonly NodeRoute[];
   /** What is wrong with the networks of the node, as its agent finds it; absent when nothing is. */
   readonly network?: NodeNetwork;
+  /** What the node can do for encrypted networks; absent where its agent knows nothing of them. */
+  readonly encryption?: NodeEncryption;
   /** Version of the agent. */
   readonly agentVersion?: string;
   /** The certificate of the node, as its agent says it. */
@@ -147,6 +149,24 @@ export interface UnansweredNode {
   readonly networks: readonly string[];
   /** Whether its address answers at all. */
   readonly reach?: 'answers' | 'silent' | 'unreachable';
+}
+
+/** What the node can do for encrypted networks; absent where its agent knows nothing of them. */
+export interface NodeEncryption {
+  /** `wireguard` is in the kernel; `wireguard-go` is a process for each device. */
+  readonly method?: 'wireguard' | 'wireguard-go';
+  /** Why nothing can be encrypted, in the words of the kernel and the commands. */
+  readonly error?: string;
+  /** The public parts of its keys; nobody but the node has the others. */
+  readonly keys?: readonly NodeKey[];
+}
+
+/** One key. */
+export interface NodeKey {
+  /** The epoch that it is for. */
+  readonly epoch: number;
+  /** As `wg` writes it, 44 characters. */
+  readonly publicKey: string;
 }
 
 /** The certificate of the node, as its agent says it. */

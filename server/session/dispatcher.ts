@@ -90,7 +90,7 @@ export class Dispatcher {
     const code = sessionClose.nodeRemoved;
     if (isGone) session?.end({ code, reason: 'NodeRemoved', message: 'The Node object was deleted' });
     else session?.recordChanged(node.status?.session, previous?.status?.session);
-    if (!isGone && node.status?.addresses?.[0] === previous?.status?.addresses?.[0]) return;
+    if (!isGone && endOf(node) === endOf(previous)) return;
     for (const network of this.#cache.by('Network', 'node', node.metadata.name))
       this.#peers(keyOf(network), node.metadata.name);
   }
@@ -193,6 +193,10 @@ export class Dispatcher {
   }
 }
 
+/** What others need of a node to send to it: its address, and its public keys. */
+const endOf = (node: Node | undefined): string =>
+  JSON.stringify([node?.status?.addresses?.[0], node?.status?.encryption?.keys]);
+
 /** What of a network all its nodes know. */
 const asWhole = ({ metadata, spec, status }: Network): string =>
   JSON.stringify([
@@ -201,5 +205,6 @@ const asWhole = ({ metadata, spec, status }: Network): string =>
     spec,
     status?.vni,
     status?.subnet,
+    status?.epoch,
     status?.conditions?.map(({ type, reason, message }) => [type, reason, message]),
   ]);

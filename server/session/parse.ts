@@ -12,6 +12,7 @@ import {
   type TaskStatus,
   type ToServer,
 } from '../../api-schemas/index.ts';
+import { parseEncryption } from './parse-encryption.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -140,6 +141,9 @@ function taskEvent(value: unknown): TaskEvent {
   };
 }
 
+/** Others send to it: what is no address is not to get into their commands. */
+const isAddress = (value: unknown): value is string => typeof value === 'string' && isIP(value) !== 0;
+
 /** What a node may say of itself: not its session, and not what the nodes controller decides. */
 function nodeStatus(value: unknown): NodeStatus {
   const status = pick(fields(value, 'node'), {
@@ -152,10 +156,13 @@ function nodeStatus(value: unknown): NodeStatus {
     agentVersion: 'string',
     certificate: 'object',
     routes: 'array',
+    encryption: 'object',
   });
-  const { routes } = status;
+  const { addresses, encryption, routes } = status;
   return {
     ...status,
+    ...(Array.isArray(addresses) ? { addresses: addresses.filter(isAddress) } : {}),
+    ...(isFields(encryption) ? { encryption: parseEncryption(encryption) } : {}),
     ...(Array.isArray(routes) ? { routes: routes.slice(0, maxRoutes).flatMap(routeOf) } : {}),
   } as NodeStatus;
 }

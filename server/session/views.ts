@@ -83,7 +83,7 @@ function sharedView(object: Endpoints, names: ReadonlySet<string>): readonly End
  */
 export function networkFor(node: string, { status = {}, ...network }: Network): Network {
   const { name, namespace = '', uid, generation, deletionTimestamp } = network.metadata;
-  const { vni, subnet, nodes = {}, conditions } = status;
+  const { vni, subnet, epoch, nodes = {}, conditions } = status;
   const own = nodes[node];
   return {
     ...network,
@@ -96,6 +96,7 @@ export function networkFor(node: string, { status = {}, ...network }: Network): 
     status: {
       ...(vni === undefined ? {} : { vni }),
       ...(subnet === undefined ? {} : { subnet }),
+      ...(epoch === undefined ? {} : { epoch }),
       ...(own === undefined ? {} : { nodes: { [node]: own } }),
       ...(own?.blocks === undefined && conditions !== undefined ? { conditions } : {}),
     },
@@ -108,13 +109,15 @@ export function networkFor(node: string, { status = {}, ...network }: Network): 
  */
 export function peersOf(cache: Cache, network: Network, node: string): string | undefined {
   const member = network.status?.nodes?.[node];
-  const address = cache.get('Node', '', node)?.status?.addresses?.[0];
+  const status = cache.get('Node', '', node)?.status;
+  const address = status?.addresses?.[0];
   if (member === undefined || address === undefined) return undefined;
   const { namespace = '', name } = network.metadata;
   const tasks = cache.by('Task', 'node', node);
   const known = knownPeers.get(tasks) ?? new Map<string, { readonly from: string; readonly json: string }>();
   const key = `${namespace}/${name}`;
-  const from = [address, member.gateway, member.blocks?.join(), member.closing?.join()].join(' ');
+  const keys = network.spec.encrypted === true ? (status?.encryption?.keys ?? []) : undefined;
+  const from = JSON.stringify([address, member, keys]);
   const before = known.get(key);
   if (before?.from === from) return before.json;
   const peers: NetworkPeers = {
@@ -122,6 +125,7 @@ export function peersOf(cache: Cache, network: Network, node: string): string | 
     node,
     address,
     gateway: member.gateway,
+    ...(keys === undefined ? {} : { keys }),
     ips: ipsOn(tasks, namespace, name).filter((ip) => holdsAddress(member, ip)),
   };
   const json = JSON.stringify(peers);

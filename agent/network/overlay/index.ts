@@ -84,7 +84,8 @@ export class Overlay {
     const own = local();
     let waitMs = verifyMs;
     try {
-      if (own === undefined && all.length > 0) throw new Error('the address of this node is not known yet');
+      if (own === undefined && all.some(({ inner }) => inner === undefined))
+        throw new Error('the address of this node is not known yet');
       const wanted = wantedKernel(all, own ?? '', tag);
       const isMissing = [...wanted.bridges.keys()].some(
         (bridge) => this.#kernel?.bridges.has(bridge) !== true,

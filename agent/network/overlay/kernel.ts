@@ -1,6 +1,6 @@
 import type { Run } from '../commands.ts';
 import type { Bridge, Kernel, Op, Tunnel } from './types.ts';
-import { isDeviceOf } from './wanted.ts';
+import { isDeviceOf, vxlanPort } from './wanted.ts';
 
 interface Link {
   readonly ifname: string;
@@ -9,7 +9,12 @@ interface Link {
   readonly master?: string;
   readonly address?: string;
   readonly linkinfo?: {
-    readonly info_data?: { readonly id?: number; readonly local?: string; readonly local6?: string };
+    readonly info_data?: {
+      readonly id?: number;
+      readonly local?: string;
+      readonly local6?: string;
+      readonly port?: number;
+    };
     readonly info_slave_data?: { readonly learning?: boolean; readonly neigh_suppress?: boolean };
   };
   readonly addr_info?: readonly {
@@ -39,9 +44,6 @@ interface Neighbour {
   readonly dev: string;
   readonly lladdr?: string;
 }
-
-/** The port that the whole world uses for VXLAN. */
-export const vxlanPort = 4789;
 
 async function json<T>(run: Run, argv: readonly string[]): Promise<readonly T[]> {
   const { code, stdout, stderr } = await run(argv);
@@ -93,7 +95,7 @@ function firstAddress({ addr_info: all = [] }: Link): string {
 
 function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
   const { ifname: device, flags = [], mtu = 0, master = '', address: mac = '', linkinfo = {} } = link;
-  const { id = 0, local = '', local6 = '' } = linkinfo.info_data ?? {};
+  const { id = 0, local = '', local6 = '', port: udp = 0 } = linkinfo.info_data ?? {};
   const port = linkinfo.info_slave_data;
   const own = entries.filter(({ ifname }) => ifname === device);
   const forwards = own.flatMap(({ mac: to, dst, flags: all = [] }): [string, string][] =>
@@ -101,7 +103,7 @@ function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
   );
   const bridged = own.filter(({ master: of, state }) => of !== undefined && state === 'static');
   return {
-    ...{ device, vni: id, local: local || local6, mtu, master },
+    ...{ device, vni: id, local: local || local6, port: udp, mtu, master },
     mac: master === '' ? mac : '',
     address: firstAddress(link),
     isUp: flags.includes('UP'),
@@ -110,6 +112,9 @@ function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
     bridged: new Set(bridged.map(({ mac: to }) => to)),
   };
 }
+
+/** Inside of the mesh nothing is altered on its way that is not noticed: a checksum more is of no use. */
+const unchecked = (port: number): string => (port === vxlanPort ? '' : ' udp6zerocsumtx udp6zerocsumrx');
 
 /** The changes in the words of `ip -batch` and `bridge -batch`, to be run in this order. Pure. */
 export function batches(ops: readonly Op[]): {
@@ -122,7 +127,7 @@ export function batches(ops: readonly Op[]): {
     switch (op.kind) {
       case 'addTunnel':
         ip.push(
-          `link add ${op.device} type vxlan id ${op.vni} dstport ${vxlanPort} local ${op.local} nolearning`,
+          `link add ${op.device} type vxlan id ${op.vni} dstport ${op.port} local ${op.local} nolearning${unchecked(op.port)}`,
         );
         break;
       case 'removeTunnel':

@@ -39,9 +39,9 @@ function step(
   };
   switch (op.kind) {
     case 'addTunnel': {
-      const { device, vni, local } = op;
+      const { device, vni, local, port } = op;
       const none = { mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false };
-      tunnels.set(device, { device, vni, local, ...none, forwards: new Map(), bridged: new Set() });
+      tunnels.set(device, { device, vni, local, port, ...none, forwards: new Map(), bridged: new Set() });
       return;
     }
     case 'removeTunnel':

@@ -74,6 +74,22 @@ describe('the tunnels of networks', () => {
     ]);
   });
 
+  test('of an encrypted network end inside of the mesh, at a port that nothing in clear is taken from', () => {
+    const inside = { ...peer, address: 'fd6f:7263:6500:1001:1002:1003:1004:1006' };
+    const inner = 'fd6f:7263:6500:1001:1002:1003:1004:1005';
+    const wanted = wantedKernel([network({ inner, peers: [inside] })], '10.77.0.1', tag);
+    expect(
+      lines(wanted, withBridges('orc-1')).filter((line) => /link add|10:40:01:02|fdb.*self/.test(line)),
+    ).toEqual([
+      `ip link add ovab12-1388 type vxlan id 5000 dstport 6754 local ${inner} nolearning udp6zerocsumtx udp6zerocsumrx`,
+      `bridge fdb replace 02:42:0a:40:0f:fd dev ovab12-1388 dst ${inside.address} self static`,
+      `bridge fdb replace 02:42:0a:40:01:02 dev ovab12-1388 dst ${inside.address} self static`,
+    ]);
+    // One in clear is not made into it, nor the reverse: it is made anew.
+    const clear = wantedKernel([network({ peers: [peer] })], '10.77.0.1', tag);
+    expect(lines(wanted, clear)[0]).toBe('ip link del ovab12-1388');
+  });
+
   test('follow a task that moves to another node with one entry', () => {
     const other = { address: '10.77.0.3', gateway: '10.64.15.252', ips: [] };
     const before = wantedKernel([network({ peers: [peer, other] })], '10.77.0.1', tag);

@@ -23,8 +23,8 @@ export function plan(wanted: Kernel, found: Kernel): readonly Op[] {
     if (is !== undefined && !isUsable) removed.push({ kind: 'removeTunnel', device: tunnel.device });
     const base = isUsable ? is : bare(tunnel);
     if (!isUsable) {
-      const { device, vni, local } = tunnel;
-      devices.push({ kind: 'addTunnel', device, vni, local });
+      const { device, vni, local, port } = tunnel;
+      devices.push({ kind: 'addTunnel', device, vni, local, port });
     }
     devices.push(...deviceOps(tunnel, base));
     entries.push(...entryOps(tunnel, base));
@@ -53,6 +53,7 @@ const isKept = (tunnel: Tunnel | undefined, is: Tunnel | undefined): is is Tunne
   is !== undefined &&
   is.vni === tunnel.vni &&
   is.local === tunnel.local &&
+  is.port === tunnel.port &&
   (is.master === '') === (tunnel.master === '');
 
 function bridgeOps({ device, mac, address }: Bridge, is: Bridge): readonly Op[] {
@@ -81,8 +82,8 @@ function neighbourOps(
 }
 
 /** A tunnel as the kernel has it when it was just made. */
-const bare = ({ device, vni, local }: Tunnel): Tunnel => ({
-  ...{ device, vni, local, mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false },
+const bare = ({ device, vni, local, port }: Tunnel): Tunnel => ({
+  ...{ device, vni, local, port, mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false },
   ...{ forwards: new Map(), bridged: new Set<string>() },
 });
 

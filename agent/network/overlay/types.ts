@@ -12,6 +12,8 @@ export interface OverlayNetwork {
   readonly mtu: number;
   /** Interface of the engine's bridge; absent where the node only answers published ports and has no container on it. */
   readonly bridge?: string;
+  /** It is encrypted: this node's end of the tunnel is this address inside of the mesh, and so are those of its peers. */
+  readonly inner?: string;
   /** The other nodes in it. With none there is no tunnel. */
   readonly peers: readonly OverlayPeer[];
 }
@@ -30,6 +32,8 @@ export interface Tunnel {
   readonly vni: number;
   /** This end of it. */
   readonly local: string;
+  /** UDP port; that of encrypted networks is one that nothing in clear is taken from. */
+  readonly port: number;
   readonly mtu: number;
   /** The bridge that it is a port of; empty when it stands alone. */
   readonly master: string;
@@ -69,7 +73,13 @@ export interface Kernel {
 
 /** One change of the kernel. */
 export type Op =
-  | { readonly kind: 'addTunnel'; readonly device: string; readonly vni: number; readonly local: string }
+  | {
+      readonly kind: 'addTunnel';
+      readonly device: string;
+      readonly vni: number;
+      readonly local: string;
+      readonly port: number;
+    }
   | { readonly kind: 'removeTunnel'; readonly device: string }
   | { readonly kind: 'setMtu'; readonly device: string; readonly mtu: number }
   | { readonly kind: 'setMaster'; readonly device: string; readonly master: string }

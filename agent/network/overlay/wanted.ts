@@ -1,3 +1,4 @@
+import { innerVxlanPort } from '../encryption/index.ts';
 import type { OverlayNetwork, Tunnel, Bridge, Kernel } from './types.ts';
 
 /** `02:42` and the four bytes of the address: as engines up to 26 derive it, and we set it on later ones. */
@@ -9,6 +10,9 @@ export const macOf = (ip: string): string =>
  * agents in one network namespace take each other's for none of theirs.
  */
 export const deviceOf = (tag: string, vni: number): string => `ov${tag}-${vni.toString(16)}`;
+
+/** The port that the whole world uses for VXLAN. */
+export const vxlanPort = 4789;
 
 export const isDeviceOf = (tag: string, device: string): boolean => device.startsWith(`ov${tag}-`);
 
@@ -39,10 +43,12 @@ const addressesOf = ({ peers }: OverlayNetwork): readonly { readonly ip: string;
   peers.flatMap(({ address: at, gateway, ips }) => [gateway, ...ips].map((ip) => ({ ip, at })));
 
 function tunnelOf(network: OverlayNetwork, local: string, device: string): Tunnel {
-  const { vni, mtu, bridge, gateway } = network;
+  const { vni, mtu, bridge, gateway, inner } = network;
   const forwards = new Map(addressesOf(network).map(({ ip, at }) => [macOf(ip), at]));
   return {
-    ...{ device, vni, local, mtu, forwards },
+    ...{ device, vni, mtu, forwards },
+    local: inner ?? local,
+    port: inner === undefined ? vxlanPort : innerVxlanPort,
     master: bridge ?? '',
     mac: bridge === undefined ? macOf(gateway) : '',
     address: bridge === undefined ? addressOf(network) : '',
