@@ -24,6 +24,8 @@ interface Node {
   readonly clock: FakeClock;
   readonly reports: TaskReport[];
   assign(...tasks: Task[]): void;
+  /** A server says that the task has left everywhere. */
+  left(name: string): void;
   /** Lets all that is under way come to rest. */
   settle(): Promise<void>;
   last(name: string): string | undefined;
@@ -105,8 +107,9 @@ async function node(...images: string[]): Promise<Node> {
         tasks,
         revisions: revisions([image, ...images]),
       };
-      handlers?.onAssignments(set);
+      void handlers?.onAssignments(set);
     },
+    left: (name) => void handlers?.onLeft?.([`${name}-uid`]),
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,
     described: async () => handlers?.describe(),
   };
@@ -224,6 +227,7 @@ describe('an agent on a simulated engine', () => {
     n.assign(a, task('b'));
     await n.settle();
     n.assign({ ...a, metadata: { ...a.metadata, deletionTimestamp: '2030-01-01T00:00:00Z' } });
+    n.left('a');
     await n.settle();
     expect(n.reports.at(-1)).toMatchObject({ name: 'a', gone: true });
     expect(await n.runtime.list()).toEqual([]);
@@ -231,6 +235,25 @@ describe('an agent on a simulated engine', () => {
     n.assign();
     await n.settle();
     expect(await n.runtime.listNetworks()).toEqual([]);
+    await n.agent.close();
+  });
+
+  test('stops a task that takes connections when it has left, and in time if nobody says so', async () => {
+    const n = await node();
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    n.assign(task('a', { desiredState: 'Shutdown' }), task('b', { desiredState: 'Shutdown' }));
+    await n.settle();
+    expect([n.last('a'), n.last('b')]).toEqual(['Running', 'Running']);
+    n.left('a');
+    await n.settle();
+    expect([n.last('a'), n.last('b')]).toEqual(['Shutdown', 'Running']);
+    n.clock.advance(1_999);
+    await n.settle();
+    expect(n.last('b')).toBe('Running');
+    n.clock.advance(1);
+    await n.settle();
+    expect(n.last('b')).toBe('Shutdown');
     await n.agent.close();
   });
 

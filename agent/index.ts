@@ -32,7 +32,7 @@ export type { Owner, Runtime } from './runtime/types.ts';
 /** What a session asks of the agent and tells it: a part of `SessionOptions`. */
 export type SessionHandlers = Pick<
   SessionOptions,
-  'describe' | 'onAssignments' | 'onStream' | 'onDisconnect' | 'onQuorum'
+  'describe' | 'onAssignments' | 'onLeft' | 'onStream' | 'onDisconnect' | 'onQuorum'
 >;
 
 export interface IngressSettings {
@@ -191,14 +191,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
       ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),
     });
-  // A node that registers says at once what it can take, if its engine answers; and which keys it has.
-  [engine] = await Promise.all([
-    runtime.info().then(
-      (info) => ((engineProblem = undefined), info),
-      (error: Error) => ((engineProblem = error.message), undefined),
-    ),
-    networks.look(),
-  ]);
+  // A node that registers says at once what it can take, if its engine answers.
+  engine = await runtime.info().then(
+    (info) => ((engineProblem = undefined), info),
+    (error: Error) => ((engineProblem = error.message), undefined),
+  );
+  /** Resolves when connections go where the servers say as of this call; rejects when the kernel does not take that. */
+  const followed = async (): Promise<void> => {
+    await Promise.all([networks.follow(), ingress?.sync()]);
+    if (ingress?.isBehind === true) throw new Error('published ports cannot be programmed');
+  };
   const session = options.connect({
     describe: node,
     onAssignments(set) {
@@ -208,7 +210,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       // Tasks wait for their networks by themselves; those that run go on meanwhile.
       void networks.assign(set).then(() => ingress?.sync());
       tasks.assign(set);
+      return followed();
     },
+    onLeft: (uids) => tasks.left(uids),
     onStream: (id, taskUID, request) => void stream(id, taskUID, request),
     onDisconnect: () => tasks.unreached(),
     onQuorum: (ok) => (ok ? tasks.reached() : tasks.unreached()),

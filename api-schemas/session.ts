@@ -114,6 +114,8 @@ export type ToAgent =
       /** `https://host:port` of all managers; empty when the server does not know them. */
       readonly servers: readonly string[];
       readonly certificates?: Certificates;
+      /** It takes `loaded`, and says `left`. */
+      readonly leaving?: true;
     }
   /** The CA is being replaced: a node that has not the same gets itself a certificate (`POST /cluster/v1/renew`). */
   | { readonly type: 'certificates'; readonly certificates: Certificates }
@@ -139,6 +141,11 @@ export type ToAgent =
       readonly set: AssignmentSet;
       readonly remove: AssignmentRemovals;
     }
+  /**
+   * Of these tasks of the node (uids), all of which are to stop, it is known that no node sends connections to them any
+   * more.
+   */
+  | { readonly type: 'left'; readonly tasks: readonly string[] }
   /** Asks the agent to dial `GET /session/v1/streams/<id>` and serve the request there. */
   | {
       readonly type: 'stream';
@@ -171,7 +178,14 @@ export type ToServer =
       readonly type: 'register';
       readonly node: NodeStatus;
       readonly labels?: Readonly<Record<string, string>>;
+      /** It says `loaded` to a server that takes it. */
+      readonly leaving?: true;
     }
+  /**
+   * The kernel of the node follows all Endpoints up to the frame of that number. Said of frames that changed Endpoints,
+   * and of full ones.
+   */
+  | { readonly type: 'loaded'; readonly seq: number }
   /** The node's description changed. */
   | { readonly type: 'heartbeat'; readonly node?: NodeStatus }
   | {
@@ -179,6 +193,13 @@ export type ToServer =
       readonly tasks: readonly TaskReport[];
       readonly events?: readonly TaskEvent[];
     };
+
+/**
+ * How long a task that is to stop waits at most until it has left everywhere: its signal comes then, whoever has not
+ * answered. Nodes answer within some tens of milliseconds; this is for one that hangs, for a server that is away, and for
+ * the time that another one takes to lead. A longer one would hold up each stop for as long as a node hangs.
+ */
+export const leaveWithinMs = 2_000;
 
 /** Close codes of a session's WebSocket. */
 export const sessionClose = {

@@ -61,6 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       openapi: createOpenApi(options.version),
       bodyBytes: api.limits.bodyBytes,
       cluster: options.cluster,
+      sessions,
       ready: options.ready ?? (async () => void (await registry.cache.sync())),
     },
   };

@@ -36,6 +36,8 @@ export interface Sessions {
     caller: Identity,
     onRefused?: (error: ApiError) => void,
   ): void;
+  /** `POST /session/v1/loaded`, of another server: which nodes have loaded all Endpoints. Throws ApiError. */
+  handleLoaded(question: unknown): Promise<unknown>;
 }
 
 /** Answers below `/cluster/v1/`; see `cluster/`. Throws ApiError. */

@@ -138,14 +138,17 @@ export class NodeNetworks {
     return (this.#last = this.#next);
   }
 
-  /** Finds out what of encryption this node can do, and which keys it has. To be awaited before anyone is told. */
-  async look(): Promise<void> {
-    await this.#encryption?.look();
-  }
-
-  /** Undefined on a node without a kernel to program. */
-  get encryption(): NodeEncryption | undefined {
-    return this.#encryption?.status;
+  /**
+   * Resolves when names and virtual IPs lead where the servers said last, in all containers that run. Waits for no bridge
+   * and no tunnel. Rejects when a container goes on by older rules.
+   */
+  async follow(): Promise<void> {
+    const attached = this.#attached();
+    this.#dns?.update(dnsInput(this.#set.networks, this.#set.endpoints, attached));
+    await Promise.all(this.#virtualIPs(attached));
+    const behind = [...this.#known].find((id) => this.#vips?.isBehind(id));
+    if (behind !== undefined)
+      throw new Error(`container ${behind.slice(0, 12)} has older rules of virtual IPs`);
   }
 
   async attach(task: Task, signal: AbortSignal): Promise<Attachment> {
@@ -245,10 +248,7 @@ export class NodeNetworks {
       this.#dns?.update(dnsInput(this.#set.networks, this.#set.endpoints, attached));
       await this.#dns?.listen(this.#gateways());
       // Nobody waits for the slowest of all containers; who asks for names waits for its own rules.
-      this.#virtualIPs(attached);
-      if (!this.#isTold) return;
-      // What guards encrypted networks is there before their tunnels are.
-      await this.#encryption?.sync();
+      void Promise.all(this.#virtualIPs(attached));
       await this.#overlay?.sync();
     } catch (error) {
       this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');
@@ -275,9 +275,10 @@ export class NodeNetworks {
     );
   }
 
-  #virtualIPs(attached: readonly Attached[]): void {
+  /** Resolves, each, when a container has them. */
+  #virtualIPs(attached: readonly Attached[]): readonly Promise<void>[] {
     const vips = this.#vips;
-    if (vips === undefined) return;
+    if (vips === undefined) return [];
     // Containers on the same networks have the same.
     const made = new Map<string, readonly VirtualIP[]>();
     const running = attached.filter(({ container }) => container.status === 'running');
@@ -285,15 +286,15 @@ export class NodeNetworks {
     for (const id of this.#known) if (!ids.has(id)) vips.forget(id);
     for (const id of this.#badRules.keys()) if (!ids.has(id)) this.#badRules.delete(id);
     this.#known = ids;
-    for (const { task, container } of running) {
+    return running.flatMap(({ task, container }) => {
       const { id, pid = 0 } = container;
       const startTime = startTimeOf(pid);
       const keys = networkKeys(task);
-      if (startTime === undefined || keys.length === 0) continue;
+      if (startTime === undefined || keys.length === 0) return [];
       const group = keys.join();
       const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys));
       made.set(group, own);
-      void vips.set(id, { pid, startTime }, own);
-    }
+      return [vips.set(id, { pid, startTime }, own)];
+    });
   }
 }

@@ -29,7 +29,7 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** The set is complete, for the first time or after a change. */
   onSet(link: Link): void;
-  onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void;
+  onFrame(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' | 'left' }>): void;
   onServers(servers: readonly string[]): void;
   /** What the server issues with and trusts has come, or is another: see `certificates`. */
   onCertificates(link: Link): void;
@@ -56,6 +56,10 @@ export class Link {
   hasQuorum = true;
   readonly #options: LinkOptions;
   readonly #assignments = new Assignments();
+  /** The server takes `loaded`. */
+  #takesLoaded = false;
+  /** The last frame that changed Endpoints, while nobody has said that they are loaded. */
+  #toLoad: number | undefined;
   #heartbeatMs = firstHeartbeatMs;
   #unanswered = 0;
   #beats = 0;
@@ -81,7 +85,7 @@ export class Link {
     });
     socket.on('pong', () => (this.#unanswered = 0));
     socket.on('message', (data: Buffer) => this.#receive(data));
-    this.send({ type: 'register', node, ...(labels === undefined ? {} : { labels }) });
+    this.send({ type: 'register', leaving: true, node, ...(labels === undefined ? {} : { labels }) });
     this.#beatLater();
   }
 
@@ -98,6 +102,21 @@ export class Link {
   send(frame: ToServer): void {
     const { socket } = this.#options;
     if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+  }
+
+  /**
+   * Tells the server when the Endpoints that have come are loaded. Should they never be, the next that are loaded count
+   * for these, too.
+   */
+  acknowledge(loading: Promise<void> | void): void {
+    const seq = this.#toLoad;
+    this.#toLoad = undefined;
+    if (seq === undefined || !this.#takesLoaded) return;
+    Promise.resolve(loading).then(
+      () => this.send({ type: 'loaded', seq }),
+      (error: unknown) =>
+        this.#options.logger.warn({ error: messageOf(error) }, 'Endpoints cannot be loaded'),
+    );
   }
 
   close(code: number, reason: string): void {
@@ -162,6 +181,7 @@ export class Link {
     switch (frame.type) {
       case 'welcome':
         this.server = frame.server;
+        this.#takesLoaded = frame.leaving === true;
         this.#heartbeatMs = frame.heartbeatMs;
         this.#beatLater();
         this.certificates = frame.certificates;
@@ -175,12 +195,15 @@ export class Link {
       case 'stream':
       case 'move':
       case 'quorum':
+      case 'left':
         return onFrame(this, frame);
       case 'assignments':
         if (!this.#assignments.apply(frame)) {
           logger.warn({ seq: frame.seq }, 'An assignments frame is missing: dialling again for a full set');
           return this.close(sessionClose.frameMissing, 'A frame is missing');
         }
+        if (frame.full || frame.set.endpoints.length + frame.remove.endpoints.length > 0)
+          this.#toLoad = frame.seq;
         this.#resolveReady(true);
         return onSet(this);
     }

@@ -40,8 +40,13 @@ export interface SessionOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random?: () => number;
-  /** The complete set, after each full or partial change. Never called before a server has said what is assigned. */
-  onAssignments(set: AssignmentSet): void;
+  /**
+   * The complete set, after each full or partial change. Never called before a server has said what is assigned.
+   * Resolves when the kernel follows its Endpoints, rejects when it cannot.
+   */
+  onAssignments(set: AssignmentSet): Promise<void> | void;
+  /** No node sends connections to these tasks (uids) any more, all of which are to stop. */
+  onLeft?(tasks: readonly string[]): void;
   /** Serve the request on `openStream(id)`. */
   onStream(id: string, taskUID: string, request: StreamRequest): void;
   /** A session began, maybe in the place of another, and its full set has been given to `onAssignments`. */
@@ -320,10 +325,10 @@ class Session implements AgentSession {
     const { set } = link;
     if (link !== this.#link || set === undefined) return;
     this.#outbox.keep(new Set(set.tasks.map(({ metadata }) => metadata.uid ?? '')));
-    this.#options.onAssignments(set);
+    link.acknowledge(this.#options.onAssignments(set));
   }
 
-  #handle(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' }>): void {
+  #handle(link: Link, frame: Extract<ToAgent, { type: 'stream' | 'move' | 'quorum' | 'left' }>): void {
     switch (frame.type) {
       case 'stream':
         this.#streams.set(frame.id, link);
@@ -331,6 +336,8 @@ class Session implements AgentSession {
       case 'move':
         if (link === this.#link) this.#moveSoon(link, frame);
         return;
+      case 'left':
+        return this.#options.onLeft?.(frame.tasks);
       case 'quorum':
         if (link !== this.#link) return;
         link.hasQuorum = frame.ok;

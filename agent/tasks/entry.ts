@@ -16,6 +16,8 @@ export interface Entry {
   stale: boolean;
   /** The engine ended it without our asking, or while it was away from us. */
   endedOutside: boolean;
+  /** No node sends connections to it any more. */
+  hasLeft: boolean;
   /** A worker is on it; `again` asks it for another round. */
   busy: boolean;
   again: boolean;
@@ -33,6 +35,7 @@ export function newEntry(uid: string, record: TaskRecord): Entry {
     container: undefined,
     stale: false,
     endedOutside: false,
+    hasLeft: false,
     busy: false,
     again: false,
     abort: undefined,
@@ -66,6 +69,7 @@ export function viewOf(entry: Entry, now: number, outMs: number): TaskView {
     container:
       container ?? (container === undefined && record.containerID !== undefined ? 'unknown' : 'missing'),
     endedOutside: entry.endedOutside,
+    hasLeft: entry.hasLeft,
     record,
     outMs,
     now,

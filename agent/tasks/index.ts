@@ -104,6 +104,16 @@ export class Tasks {
     this.#options.networks.keep(this.#networkUsers());
   }
 
+  /** No node sends connections to these tasks (uids) any more, all of which are to stop. */
+  left(uids: readonly string[]): void {
+    for (const uid of uids) {
+      const entry = this.#entries.get(uid);
+      if (entry === undefined) continue;
+      entry.hasLeft = true;
+      this.#wake(entry);
+    }
+  }
+
   /** The engine is back (or there), with these containers: everything is looked at anew. */
   engineUp(containers: readonly ContainerState[]): void {
     this.#engineUp = true;

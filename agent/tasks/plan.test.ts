@@ -193,6 +193,33 @@ describe('a task that is shut down', () => {
   });
 });
 
+describe('a task that is to stop and takes connections', () => {
+  const networks = ['default'];
+  const record: TaskRecord = { status: { state: 'Running' }, containerID: 'c1' };
+  test.each([
+    ['shut down', task({ networks, desiredState: 'Shutdown' })],
+    ['deleted', task({ networks }, true)],
+  ])('because it is %s, is stopped when it has left everywhere, or after 2 s', (_, wanted) => {
+    const at = (ms: number, more: Partial<TaskView> = {}) =>
+      plan(view('Running', container(), { task: wanted, now: now + ms, ...more }));
+    expect(at(0, { record })).toEqual({ kind: 'leave' });
+    const leaving = { record: { ...record, leavingAt: now } };
+    expect(at(500, leaving)).toEqual({ kind: 'wait', until: now + 2_000 });
+    expect(at(500, { ...leaving, hasLeft: true })).toEqual({ kind: 'stop' });
+    expect(at(2_000, leaving)).toEqual({ kind: 'stop' });
+    expect(at(-600_000, leaving)).toEqual({ kind: 'stop' });
+  });
+
+  test('is stopped at once where nobody knows it', () => {
+    const wanted = task({ networks, desiredState: 'Shutdown' });
+    expect(plan(view('Starting', container(), { task: wanted }))).toEqual({ kind: 'stop' });
+    const alone = task({ desiredState: 'Shutdown' });
+    expect(plan(view('Running', container(), { task: alone }))).toEqual({ kind: 'stop' });
+    const failing = { reason: 'Disconnected', message: '' };
+    expect(plan(view('Running', container(), { task: task({ networks }), record: { ...record, failing } }))).toEqual({ kind: 'stop' }); // prettier-ignore
+  });
+});
+
 describe('a task that is deleted, or not of this node', () => {
   test('is stopped and removed, and gone is said once', () => {
     const deleted = { task: task({}, true) };

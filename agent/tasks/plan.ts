@@ -1,4 +1,4 @@
-import type { Task, TaskState, TaskStatus } from '../../api-schemas/index.ts';
+import { leaveWithinMs, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
 import type { ContainerState } from '../runtime/types.ts';
 import { afterEndAlone } from './alone.ts';
 import { finished, lost, running } from './outcome.ts';
@@ -14,6 +14,8 @@ export interface TaskView {
   readonly container: ContainerState | 'unknown' | 'missing';
   /** The engine ended the container without our asking: `docker stop`, or its own shutdown. */
   readonly endedOutside?: boolean;
+  /** A server has said that no node sends connections to it any more. */
+  readonly hasLeft?: boolean;
   readonly record: TaskRecord;
   /** For how long no server has been reached, in ms; 0 while one is. */
   readonly outMs?: number;
@@ -32,6 +34,8 @@ export type Step =
   | { readonly kind: 'inspect' }
   /** Give up a container that still runs: remember why, then stop. */
   | { readonly kind: 'fail'; readonly reason: string; readonly message: string }
+  /** It is to be stopped: remember since when it waits to have left everywhere. */
+  | { readonly kind: 'leave' }
   | { readonly kind: 'stop' }
   | { readonly kind: 'remove' }
   /** Ask the engine once more why the container ended. */
@@ -87,9 +91,10 @@ const stoppedOutside = {
 };
 
 /** Of a task that is deleted or not ours: no container may be left. */
-function clear({ task, container, record }: TaskView): Step {
+function clear(view: TaskView): Step {
+  const { task, container, record } = view;
   if (container === 'unknown') return { kind: 'inspect' };
-  if (container !== 'missing') return container.status === 'running' ? { kind: 'stop' } : { kind: 'remove' };
+  if (container !== 'missing') return container.status === 'running' ? leave(view) : { kind: 'remove' };
   return task === undefined || record.gone ? wait : { kind: 'gone' };
 }
 
@@ -102,10 +107,24 @@ function settle({ container, record }: TaskView): Step {
   return known ? wait : { kind: 'confirm' };
 }
 
-function shutDown({ container, record }: TaskView): Step {
+/**
+ * A container that takes connections is stopped when it gets no more of them, or none has said so in time. What does not
+ * run yet, or is on no network, gets none.
+ */
+function leave({ task, record, hasLeft, now }: TaskView): Step {
+  const isKnown = record.status.state === 'Running' && (task?.spec.networks ?? []).length > 0;
+  if (!isKnown || hasLeft === true) return { kind: 'stop' };
+  if (record.leavingAt === undefined) return { kind: 'leave' };
+  const leftMs = record.leavingAt + leaveWithinMs - now;
+  // More than there ever is: the clock was set back since.
+  return leftMs > 0 && leftMs <= leaveWithinMs ? { kind: 'wait', until: now + leftMs } : { kind: 'stop' };
+}
+
+function shutDown(view: TaskView): Step {
+  const { container, record } = view;
   if (container === 'unknown' || container === 'missing')
     return report({ ...record.status, state: 'Shutdown', reason: 'Shutdown', message: 'never started' });
-  return container.status === 'running' ? { kind: 'stop' } : report(finished(container, record, 'Shutdown'));
+  return container.status === 'running' ? leave(view) : report(finished(container, record, 'Shutdown'));
 }
 
 function prepare({ record, hasRevision, now }: TaskView, task: Task): Step {

@@ -7,6 +7,8 @@ export interface TaskRecord {
   readonly containerID?: string;
   /** Decided while the container still runs: it is stopped first, then the task is Failed with this. */
   readonly failing?: { readonly reason: string; readonly message: string };
+  /** Since when (ms since the epoch) it waits to have left everywhere before it is stopped. */
+  readonly leavingAt?: number;
   /** Failed tries to prepare, and when (ms since the epoch) the next one is due. */
   readonly retry?: { readonly failures: number; readonly at: number };
   /** The engine was asked once more why the container ended. */

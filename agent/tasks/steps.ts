@@ -74,6 +74,8 @@ export async function execute(
     case 'fail':
       say(deps, entry, 'Warning', step.reason, step.message);
       return remember(entry, { failing: { reason: step.reason, message: step.message } });
+    case 'leave':
+      return remember(entry, { leavingAt: deps.clock.now() });
     case 'stop': {
       if (!container) return;
       await deps.drained();

@@ -1,11 +1,11 @@
 /**
  * Who may do what. `system:masters` may do all but what is between managers or a node's own; a member of
  * `system:nodes` may hold its session, renew its certificate, read its own Node and delete it (it leaves), and say how
- * its role changes; `system:servers`, the managers' servers, give each other the CA that is to issue next. Roles take
- * this function's place, not its shape.
+ * its role changes; `system:servers`, the managers' servers, give each other the CA that is to issue next, and say which
+ * nodes have loaded all Endpoints. Roles take this function's place, not its shape.
  */
 import { ApiError } from '../../kit/errors.ts';
-import { nodeUserPrefix } from '../session/types.ts';
+import { loadedPath, nodeUserPrefix } from '../session/types.ts';
 import type { Identity } from '../types.ts';
 import { adminGroup, nodesGroup, serversGroup } from './identity.ts';
 
@@ -49,6 +49,11 @@ export function authorize(identity: Identity, access: Access): Decision {
   if (access.kind === 'path' && access.path === nextCaPath) {
     return identity.groups.includes(serversGroup)
       ? { allowed: true, reason: 'a manager follows a replacement of the CA' }
+      : { allowed: false, reason: 'only managers ask for that, with the certificates of their servers' };
+  }
+  if (access.kind === 'path' && access.path === loadedPath) {
+    return identity.groups.includes(serversGroup)
+      ? { allowed: true, reason: 'a manager asks what the nodes of another have loaded' }
       : { allowed: false, reason: 'only managers ask for that, with the certificates of their servers' };
   }
   if (access.kind === 'path' && isSession(access.path)) {

@@ -8,7 +8,8 @@ import type { OpenApi } from '../openapi/openapi.ts';
 import { decodeKubernetes, protobufType } from '../protobuf/kubernetes.ts';
 import { notAllowed } from '../resources/errors.ts';
 import { clusterPath } from '../auth/authorize.ts';
-import type { ClusterDoor, Identity, Reply } from '../types.ts';
+import { loadedPath } from '../session/types.ts';
+import type { ClusterDoor, Identity, Reply, Sessions } from '../types.ts';
 import { objectOrThrow, parseByType, readBody } from './body.ts';
 import { mediaType } from './media.ts';
 import { pathNotFound } from './path.ts';
@@ -19,6 +20,7 @@ export interface OtherPaths {
   readonly openapi: OpenApi;
   readonly bodyBytes: number;
   readonly cluster: ClusterDoor | undefined;
+  readonly sessions: Sessions | undefined;
   /** Why the server cannot answer; undefined when it can. */
   ready(): Promise<string | undefined>;
 }
@@ -54,6 +56,11 @@ export async function otherPath(
       identity,
       body: async () => objectOrThrow(parseByType(req, await readBody(req, clusterBodyBytes))),
     });
+  }
+  if (path === loadedPath && paths.sessions !== undefined) {
+    if (req.method !== 'POST') throw notAllowed();
+    const question = objectOrThrow(parseByType(req, await readBody(req, paths.bodyBytes)));
+    return { code: 200, body: await paths.sessions.handleLoaded(question) };
   }
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     throw (await answer(paths, path, req, query).catch(() => undefined)) === undefined

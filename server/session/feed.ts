@@ -1,5 +1,6 @@
 import type { Obj, Revision, Task } from '../../api-schemas/index.ts';
 import type { Cache } from '../../store/types.ts';
+import { Loads } from './loads.ts';
 import { NetworkFeed } from './network-feed.ts';
 import { endpointsFor } from './views.ts';
 
@@ -50,6 +51,7 @@ const emptyBatch = (): Batch => ({ tasks: [], revisions: [], endpoints: [], netw
  */
 export class Feed {
   readonly node: string;
+  readonly #loads = new Loads();
   readonly #cache: Cache;
   #seq = 0;
   #full = true;
@@ -75,6 +77,21 @@ export class Feed {
 
   get dirty(): boolean {
     return this.#full || this.#dirtyTasks.size > 0 || this.#dirtyEndpoints.size > 0 || this.#networks.dirty;
+  }
+
+  /** The node says that it has loaded the frame of that number. */
+  loaded(seq: number): void {
+    this.#loads.loaded(seq);
+  }
+
+  /** Whether the node has loaded all Endpoints that it is known now to need; false when `signal` is aborted before. */
+  allLoaded(signal: AbortSignal): Promise<boolean> {
+    return this.#loads.all(!this.dirty, signal);
+  }
+
+  /** The session ended: whoever waits for what is loaded is told. */
+  close(): void {
+    this.#loads.close();
   }
 
   markAll(): void {
@@ -112,7 +129,12 @@ export class Feed {
 
   /** The next frame; undefined when the node has all it needs. The caller must send it. */
   next(): string | undefined {
-    if (this.#full) return this.#fullFrame();
+    const frame = this.#full ? this.#fullFrame() : this.#delta();
+    if (!this.dirty) this.#loads.allSent();
+    return frame;
+  }
+
+  #delta(): string | undefined {
     const set = emptyBatch();
     const remove = emptyBatch();
     const room = (): boolean => sizeOf(set) + sizeOf(remove) < deltaLimit;
@@ -129,6 +151,7 @@ export class Feed {
     this.#networks.takePeers({ set, remove }, room);
     if (sizeOf(set) + sizeOf(remove) === 0) return undefined;
     this.#seq += 1;
+    if (set.endpoints.length + remove.endpoints.length > 0) this.#loads.sent(this.#seq);
     return `{"type":"assignments","seq":${String(this.#seq)},"full":false,"set":${setJson(set)},"remove":${JSON.stringify(remove)}}`;
   }
 
@@ -151,6 +174,7 @@ export class Feed {
     this.#dirtyEndpoints.clear();
     this.#networks.takePeers({ set, remove: none }, () => true);
     this.#seq += 1;
+    this.#loads.sent(this.#seq);
     return `{"type":"assignments","seq":${String(this.#seq)},"full":true,"set":${setJson(set)}}`;
   }
 

@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { sessionClose, type Task, type ToAgent } from '../../api-schemas/index.ts';
+import { leaveWithinMs, sessionClose, type Task, type ToAgent } from '../../api-schemas/index.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
 import { clearAbandoned } from './abandoned.ts';
+import { createAsker, parseQuestion } from './ask-loaded.ts';
+import { Departures } from './departures.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { NodeSession, type SessionEnd } from './node-session.ts';
 import { letGo } from './let-go.ts';
-import { dialable, liveServers } from './peers.ts';
+import { loadedEverywhere, loadedHere, type LoadedQuestion } from './loaded.ts';
+import { dialable, liveServers, urlOfServer } from './peers.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { SignsOfLife } from './signs-of-life.ts';
 import { keepSpread } from './spread.ts';
@@ -83,6 +86,18 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const dispatcher = new Dispatcher(cache, clock, (node) => sessions.get(node), tellServers);
 
+  const asker = options.peerTls && createAsker(options.peerTls);
+  const ask = (server: string, ...more: [LoadedQuestion, AbortSignal]): Promise<readonly string[]> => {
+    const url = server === serverName ? undefined : urlOfServer(cache, server);
+    if (asker === undefined || url === undefined) return Promise.resolve([]);
+    return asker.ask(url, ...more);
+  };
+  // After the dispatcher, which is to know of a change first.
+  const departures = new Departures({
+    ...{ cache, clock, held },
+    isLoaded: (question, signal) => loadedEverywhere({ cache, clock, held, ask }, question, signal),
+  });
+
   const onRegister = (session: NodeSession): void => {
     const old = sessions.get(session.node);
     sessions.set(session.node, session);
@@ -96,13 +111,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (sessions.get(session.node) === session) sessions.delete(session.node);
     if (end.reason === 'NodeRemoved') signs.drop(session.node);
     dispatcher.forget(session);
+    departures.forget(session);
     log.info({ object: `Node/${session.node}`, session: session.id, reason: end.reason }, end.message);
     onLeft();
   };
   const begin = (socket: WebSocket, node: string): void => {
     const id = randomBytes(8).toString('hex');
     const lastAlive = (): number | undefined => signs.lastOf(node);
-    const own = { socket, node, id, log, heartbeatMs, lastAlive, onRegister, onEnd };
+    const onCurrent = (session: NodeSession): void => departures.look(session);
+    const own = { socket, node, id, log, heartbeatMs, lastAlive, onRegister, onCurrent, onEnd };
     sockets.add(new NodeSession({ ...options, ...own }));
   };
 
@@ -112,13 +129,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     tellQuorum();
     tellCertificates();
   });
-  const ask = (node: string, frame: Extract<ToAgent, { type: 'move' }>): void =>
+  const askAgent = (node: string, frame: Extract<ToAgent, { type: 'move' }>): void =>
     sessions.get(node)?.send(frame);
   const spread = keepSpread({
     ...{ cache, serverName, clock },
     // The agent beside this server stays.
     movable: () => [...sessions.values()].filter((one) => one.usable && one.node !== serverName).map(({ node }) => node), // prettier-ignore
-    ask: (node, to) => ask(node, { type: 'move', reason: 'Rebalance', to }),
+    ask: (node, to) => askAgent(node, { type: 'move', reason: 'Rebalance', to }),
   });
 
   const abandoned = clearAbandoned({
@@ -155,7 +172,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const going = letGo({
       clock,
       staying: () => [...sessions.keys()],
-      ask: (node) => ask(node, { type: 'move', reason: 'ServerStopping' }),
+      ask: (node) => askAgent(node, { type: 'move', reason: 'ServerStopping' }),
     });
     onLeft = () => going.left();
     await going.done;
@@ -179,6 +196,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       hasSession: (node) => held(node) !== undefined,
       ...(options.peerTls === undefined ? {} : { peerTls: options.peerTls }),
     }),
+    async handleLoaded(question) {
+      const time = new AbortController();
+      const cancel = clock.after(leaveWithinMs, () => time.abort());
+      const nodes = await loadedHere({ cache, held }, parseQuestion(question), time.signal).finally(cancel);
+      return { nodes };
+    },
     connected: () => [...sessions.keys()],
     async close() {
       if (isClosed) return;
@@ -188,6 +211,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       await leave();
       checks.close();
       dispatcher.close();
+      departures.close();
+      asker?.close();
       streams.closeAll();
       signs.closeAll();
       const message = 'The server is stopping';

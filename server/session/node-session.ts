@@ -36,6 +36,8 @@ interface Options extends GatewayOptions {
   /** When the node's second thread was last heard; undefined when it is not there. */
   readonly lastAlive: () => number | undefined;
   readonly onRegister: (session: NodeSession) => void;
+  /** It is sent what its node is to run from now on. */
+  readonly onCurrent: (session: NodeSession) => void;
   readonly onEnd: (session: NodeSession, end: SessionEnd) => void;
 }
 
@@ -62,6 +64,8 @@ export class NodeSession {
   #registered = false;
   /** The cache is known to hold all that was committed before the session began. */
   #current = false;
+  /** Its agent says what it has loaded. */
+  #saysLoaded = false;
   #early: Extract<ToServer, { type: 'report' }>[] = [];
   #described: NodeStatus = {};
   #labels: Readonly<Record<string, string>> = {};
@@ -188,6 +192,15 @@ export class NodeSession {
     this.#ended(end);
   }
 
+  /**
+   * Whether the node has loaded all Endpoints as the cache has them now; answers when it has, or false when the session
+   * ends before, or `signal` is aborted. Of an agent that does not say, being older, it is taken for granted.
+   */
+  allLoaded(signal: AbortSignal): Promise<boolean> {
+    if (!this.#saysLoaded) return Promise.resolve(this.open);
+    return this.feed.allLoaded(signal);
+  }
+
   #sendText(text: string): void {
     const { socket } = this.#options;
     if (!this.open || socket.readyState !== WebSocket.OPEN) return;
@@ -227,12 +240,15 @@ export class NodeSession {
       case 'register':
         this.#described = frame.node;
         this.#labels = frame.labels ?? {};
+        this.#saysLoaded = frame.leaving === true;
         if (!this.#registered) this.#begin();
         return this.#change(true);
       case 'heartbeat':
         if (frame.node === undefined) return;
         this.#described = frame.node;
         return this.#change();
+      case 'loaded':
+        return this.feed.loaded(frame.seq);
       case 'report':
         if (this.#current) this.reports.submit(frame.tasks, frame.events ?? []);
         else this.#early.push(frame);
@@ -247,6 +263,7 @@ export class NodeSession {
     const certificates = certificatesToTell(this.#options);
     this.send({
       type: 'welcome',
+      leaving: true,
       ...{ server, heartbeatMs, servers: dialable(servers?.() ?? []) },
       ...(this.#isNews(certificates) ? { certificates } : {}),
     });
@@ -262,6 +279,7 @@ export class NodeSession {
     if (!this.open) return;
     this.#current = true;
     this.flush();
+    this.#options.onCurrent(this);
     for (const { tasks, events } of this.#early) this.reports.submit(tasks, events ?? []);
     this.#early = [];
   }
@@ -304,6 +322,7 @@ export class NodeSession {
     if (!this.open) return;
     this.#end = end;
     this.#stop.abort();
+    this.feed.close();
     this.#options.onEnd(this, end);
     if (!this.#writing) void this.#clear(end);
   }

@@ -185,7 +185,17 @@ export function parseFrame(data: Buffer): ToServer {
   const frame = fields(json, 'a frame');
   switch (frame['type']) {
     case 'register':
-      return { type: 'register', node: nodeStatus(frame['node']), labels: labels(frame['labels']) };
+      return {
+        type: 'register',
+        node: nodeStatus(frame['node']),
+        labels: labels(frame['labels']),
+        ...(frame['leaving'] === true ? { leaving: true } : {}),
+      };
+    case 'loaded': {
+      const { seq } = frame;
+      if (!Number.isSafeInteger(seq)) throw new ProtocolError('seq must be a whole number');
+      return { type: 'loaded', seq: Number(seq) };
+    }
     case 'heartbeat':
       return {
         type: 'heartbeat',

@@ -71,6 +71,11 @@ export interface Gateway {
   handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
   /** The WebSocket `…/tasks/NAME/exec`, asked of another server if that holds the session. Never throws. */
   handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
+  /**
+   * Answers another server: see `loadedHere`; within the time that a task has for leaving. Throws ApiError: 400 for what
+   * is no question, 504 when the store does not tell what there is.
+   */
+  handleLoaded(question: unknown): Promise<{ readonly nodes: readonly string[] }>;
   /** Names of the nodes whose session this server holds. */
   connected(): readonly string[];
   /**
@@ -86,6 +91,8 @@ export const nodeUserPrefix = 'system:node:';
 
 export const sessionPath = '/session/v1';
 export const alivePath = '/session/v1/alive';
+/** Where servers ask each other which nodes have loaded all Endpoints. */
+export const loadedPath = '/session/v1/loaded';
 export const streamsPath = '/session/v1/streams/';
 /** The agent takes it off through a report that says `gone`. */
 export const containerFinalizer = 'orc.dev/container';

@@ -179,7 +179,7 @@ export class SessionCluster {
       describe: () => ({ hostname: name, role: 'worker' }),
       logger: silentLogger,
       clock: systemClock,
-      onAssignments: (set) => sets.push(set),
+      onAssignments: (set) => void sets.push(set),
       onStream: () => undefined,
       onConnect: (server) => servers.push(server),
       onDisconnect: (reason) => disconnects.push(reason),

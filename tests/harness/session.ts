@@ -208,7 +208,7 @@ export class SessionBench {
         describe: () => ({ hostname: name, role: 'worker' }),
         logger: silentLogger,
         clock: systemClock,
-        onAssignments: (set) => agent.sets.push(set),
+        onAssignments: (set) => void agent.sets.push(set),
         onStream: (...request) => agent.streams.push(request),
         onConnect: () => void agent.connects++,
         onDisconnect: (reason) => void agent.disconnects.push(reason),

@@ -32,6 +32,7 @@ beforeAll(async () => {
       handleUpgrade: (_request, socket, _head, caller) => {
         socket.end(`HTTP/1.1 101 Switching Protocols\r\nX-Node: ${caller.name}\r\n\r\n`);
       },
+      handleLoaded: (question) => Promise.resolve(question),
     },
   });
   await api.store.registry.create(task);

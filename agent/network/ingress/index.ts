@@ -51,6 +51,7 @@ export class Ingress {
   #next: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
   #closed = false;
+  #isBehind = false;
   /** Nothing of an earlier run is left in the kernel. */
   #clean = false;
 
@@ -62,6 +63,11 @@ export class Ingress {
   /** Resolves when the kernel has what is wanted as of this call. Never throws: what fails is a problem of its ports. */
   sync(): Promise<void> {
     return this.#schedule(false);
+  }
+
+  /** The kernel did not take what was wanted last. */
+  get isBehind(): boolean {
+    return this.#isBehind;
   }
 
   problems(): readonly PortProblem[] {
@@ -107,8 +113,10 @@ export class Ingress {
     const { ports, problems } = await this.#holdAll(wanted.ports, firewall);
     try {
       await this.#load(ports, serving, verify);
+      this.#isBehind = false;
       this.#tell([...wanted.problems, ...problems]);
     } catch (error) {
+      this.#isBehind = true;
       this.#options.logger.error({ err: error }, 'published ports cannot be programmed');
       const failed = ports.map((port) => problem(port, 'IngressFailed', messageOf(error)));
       this.#tell([...wanted.problems, ...problems, ...failed]);

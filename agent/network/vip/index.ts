@@ -40,6 +40,8 @@ interface Entry {
   last: Promise<void>;
   failures: number;
   cancel: (() => void) | undefined;
+  /** Rules were loaded, now or before. */
+  hasRules: boolean;
   readonly ready: Promise<void>;
   readonly setReady: () => void;
 }
@@ -76,6 +78,12 @@ export class VirtualIPs {
     entry.vips = vips;
     this.#watch();
     return this.#schedule(id, entry, false);
+  }
+
+  /** The container goes by rules that are older than what is wanted: they could not be loaded, and are tried again. */
+  isBehind(id: string): boolean {
+    const entry = this.#entries.get(id);
+    return entry !== undefined && entry.hasRules && entry.failures > 0;
   }
 
   /**
@@ -124,6 +132,7 @@ export class VirtualIPs {
       verify: false,
       last: Promise.resolve(),
       failures: 0,
+      hasRules: false,
       ready,
       setReady,
     };
@@ -160,7 +169,11 @@ export class VirtualIPs {
     entry.cancel = undefined;
     if (entry.table === undefined || this.#entries.get(id) !== entry) return;
     try {
-      const outcome = await entry.table.converge(entry.vips, { verify, onLoaded: entry.setReady });
+      const onLoaded = (): void => {
+        entry.hasRules = true;
+        entry.setReady();
+      };
+      const outcome = await entry.table.converge(entry.vips, { verify, onLoaded });
       if (outcome === 'repaired')
         logger.warn({ container: id }, 'virtual IPs were changed by hand, and are repaired');
       if (entry.failures > 0) onProblem?.(id, undefined);
