@@ -5,6 +5,7 @@ import { systemClock, type Clock } from '../kit/clock.ts';
 import type { Logger } from '../kit/log.ts';
 import { EngineWatcher } from './engine.ts';
 import { run, type Run } from './network/commands.ts';
+import { Firewall, wantedOf } from './network/firewall/index.ts';
 import { holdPort, type Hold } from './network/ingress/hold.ts';
 import { Ingress } from './network/ingress/index.ts';
 import type { PortProblem } from './network/ingress/ports.ts';
@@ -144,6 +145,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         onProblems: (problems) => tasks.setPortProblems(problems),
       })
     : undefined;
+  let firewall: Firewall | undefined;
   const netCheck: NetCheck | undefined =
     ingress === undefined
       ? undefined
@@ -153,7 +155,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           state: () => networks.state(),
           heard: networks.heard,
           ports: () => ingress.ports(),
-          problems: () => [...tools.problems(), ...networks.problems(), ...portsFailed(ingress.problems())],
+          problems: () => [
+            ...tools.problems(),
+            ...networks.problems(),
+            ...(firewall?.problems() ?? []),
+            ...portsFailed(ingress.problems()),
+          ],
           counts: () => networks.counts(),
           run: command,
           clock,
@@ -228,6 +235,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const watcher = new EngineWatcher({
     runtime,
     clock,
+  if (hasIngress)
+    firewall = new Firewall({
+      run: command,
+      wanted: () => {
+        const { networks: own, peers } = networks.state();
+        return told || restored !== undefined ? wantedOf(own, peers, options.address?.()) : undefined;
+      },
+      onProblems: () => session.describeAgain(),
+      clock,
+      logger: logger.child({ part: 'firewall' }),
+    });
     logger,
     resyncMs: options.resyncMs ?? 30_000,
     onUp(info, containers) {
@@ -271,6 +289,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await watcher.close();
       await tasks.close();
       await networks.close(teardown);
+      await firewall?.close(teardown);
       await ingress?.close(teardown);
       session.close();
     },
