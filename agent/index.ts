@@ -232,9 +232,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     // It is due from the last contact on, whether this process has had one or not.
     if (!told) tasks.unreached();
   }
-  const watcher = new EngineWatcher({
-    runtime,
-    clock,
   if (hasIngress)
     firewall = new Firewall({
       run: command,
@@ -246,6 +243,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       clock,
       logger: logger.child({ part: 'firewall' }),
     });
+  const watcher = new EngineWatcher({
+    runtime,
+    clock,
     logger,
     resyncMs: options.resyncMs ?? 30_000,
     onUp(info, containers) {
@@ -286,10 +286,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     describeAgain: () => session.describeAgain(),
     async close({ teardown = false } = {}) {
       netCheck?.close();
+      await firewall?.close(teardown);
       await watcher.close();
       await tasks.close();
       await networks.close(teardown);
-      await firewall?.close(teardown);
       await ingress?.close(teardown);
       session.close();
     },
