@@ -198,11 +198,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...(options.agentVersion === undefined ? {} : { agentVersion: options.agentVersion }),
       ...(options.certificate === undefined ? {} : { certificate: options.certificate() }),
     });
-  // A node that registers says at once what it can take, if its engine answers.
-  engine = await runtime.info().then(
-    (info) => ((engineProblem = undefined), info),
-    (error: Error) => ((engineProblem = error.message), undefined),
-  );
+  // A node that registers says at once what it can take, if its engine answers; and which keys it has.
+  [engine] = await Promise.all([
+    runtime.info().then(
+      (info) => ((engineProblem = undefined), info),
+      (error: Error) => ((engineProblem = error.message), undefined),
+    ),
+    networks.look(),
+  ]);
   /** Resolves when connections go where the servers say as of this call; rejects when the kernel does not take that. */
   const followed = async (): Promise<void> => {
     await Promise.all([networks.follow(), ingress?.sync()]);
@@ -232,17 +235,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     // It is due from the last contact on, whether this process has had one or not.
     if (!told) tasks.unreached();
   }
-  if (hasIngress)
-    firewall = new Firewall({
-      run: command,
-      wanted: () => {
-        const { networks: own, peers } = networks.state();
-        return told || restored !== undefined ? wantedOf(own, peers, options.address?.()) : undefined;
-      },
-      onProblems: () => session.describeAgain(),
-      clock,
-      logger: logger.child({ part: 'firewall' }),
-    });
   const watcher = new EngineWatcher({
     runtime,
     clock,

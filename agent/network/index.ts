@@ -151,6 +151,16 @@ export class NodeNetworks {
       throw new Error(`container ${behind.slice(0, 12)} has older rules of virtual IPs`);
   }
 
+  /** Finds out what of encryption this node can do, and which keys it has. To be awaited before anyone is told. */
+  async look(): Promise<void> {
+    await this.#encryption?.look();
+  }
+
+  /** Undefined on a node without a kernel to program. */
+  get encryption(): NodeEncryption | undefined {
+    return this.#encryption?.status;
+  }
+
   async attach(task: Task, signal: AbortSignal): Promise<Attachment> {
     const networks = await this.#engine.attach(task, signal);
     const keys = new Set(networkKeys(task));
@@ -249,6 +259,9 @@ export class NodeNetworks {
       await this.#dns?.listen(this.#gateways());
       // Nobody waits for the slowest of all containers; who asks for names waits for its own rules.
       void Promise.all(this.#virtualIPs(attached));
+      if (!this.#isTold) return;
+      // What guards encrypted networks is there before their tunnels are.
+      await this.#encryption?.sync();
       await this.#overlay?.sync();
     } catch (error) {
       this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');
