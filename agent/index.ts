@@ -235,6 +235,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     // It is due from the last contact on, whether this process has had one or not.
     if (!told) tasks.unreached();
   }
+  if (hasIngress)
+    firewall = new Firewall({
+      run: command,
+      wanted: () => {
+        const { networks: own, peers } = networks.state();
+        return told || restored !== undefined ? wantedOf(own, peers, options.address?.()) : undefined;
+      },
+      onProblems: () => session.describeAgain(),
+      clock,
+      logger: logger.child({ part: 'firewall' }),
+    });
   const watcher = new EngineWatcher({
     runtime,
     clock,
