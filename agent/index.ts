@@ -134,6 +134,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           endpoints,
           complete: told,
           firewall: engine?.firewall,
+          bridges: networks.bridges(),
           serving: tasks.serving().flatMap(({ task, container }) => {
             const bridge = networks.bridgeOf(task);
             const { id } = container;

@@ -193,6 +193,11 @@ export class NodeNetworks {
     return addresses.map(({ network, ip }) => ({ network: this.#engine.nameOf(network) ?? network, ip }));
   }
 
+  /** All bridges of this node's networks. */
+  bridges(): readonly string[] {
+    return this.#set.networks.flatMap((network) => this.#engine.bridgeOf(network) ?? []);
+  }
+
   /** The bridge of the task's first network; undefined when it has none. */
   bridgeOf(task: Task): string | undefined {
     const [key] = networkKeys(task);

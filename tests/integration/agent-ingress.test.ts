@@ -174,6 +174,19 @@ describe('a published port', () => {
     expect([...held]).toEqual([]);
   });
 
+  test('opens 127.0.0.1 to the bridge of its tasks, and no longer than it is there', async () => {
+    const localnet = (): string =>
+      inside('sh', '-c', 'cat /proc/sys/net/ipv4/conf/orc-*/route_localnet').replaceAll('\n', ' ');
+    server.add({ name: 'web-1' });
+    await server.untilState('web-1', 'Running');
+    expect(localnet()).toBe('0');
+    server.publish('web', [{ target: 80, published: 8080 }]);
+    await server.until('it is open', () => localnet() === '1');
+    server.publish('web', []);
+    await server.until('the table is gone', () => !tables().includes('orc_ingress'));
+    expect(localnet()).toBe('0');
+  });
+
   test('that something else listens on is left to it, and the task says so', async () => {
     takenPorts.add(8080);
     server.add({ name: 'web-1' });

@@ -21,6 +21,8 @@ export interface IngressInput {
   readonly nodeName: string;
   readonly endpoints: readonly Endpoints[];
   readonly serving: readonly (ServingTask & { readonly id: string; readonly bridge: string })[];
+  /** All bridges of this node's networks. */
+  readonly bridges: readonly string[];
   /** Whether a server has said what this node publishes: then rules of an earlier run that are not wanted may go. */
   readonly complete: boolean;
   /** What the engine programs its rules with; undefined while unknown. */
@@ -102,9 +104,11 @@ export class Ingress {
   }
 
   async #converge(verify: boolean): Promise<void> {
-    const { nodeName, endpoints, serving, complete, firewall } = this.#options.input();
+    const { nodeName, endpoints, serving, bridges, complete, firewall } = this.#options.input();
     const wanted = ingressPorts(endpoints, serving, nodeName);
     const idle = wanted.ports.length === 0 && this.#loaded.length === 0;
+    // While the rules that guard it are there yet.
+    if (complete) await this.#kernel.closeLocalnet(bridges, behind(wanted.ports, serving));
     if (idle && (this.#clean || !complete)) return this.#tell(wanted.problems);
     this.#cancel?.();
     this.#cancel = undefined;
@@ -136,9 +140,10 @@ export class Ingress {
     }
     const first = this.#loaded.length === 0;
     if (first || verify) await this.#kernel.acceptForwarding();
-    const fresh = await this.#kernel.routeLocalnet(serving, verify);
+    const published = behind(ports, serving);
+    const fresh = await this.#kernel.routeLocalnet(published, verify);
     await this.#kernel.apply(ports, verify);
-    if (fresh) await this.#kernel.hairpin(serving);
+    if (fresh) await this.#kernel.hairpin(published);
     const before = this.#loaded;
     this.#loaded = ports;
     for (const port of ports.filter(({ protocol }) => protocol === 'udp')) await this.#unpin(port, before);
@@ -202,6 +207,14 @@ export class Ingress {
     this.#problems = problems;
     this.#options.onProblems(problems);
   }
+}
+
+/** Those of the tasks that a published port leads to. */
+function behind(ports: readonly IngressPort[], serving: IngressInput['serving']): IngressInput['serving'] {
+  const services = new Set(ports.map(({ namespace, service }) => `${namespace}/${service}`));
+  return serving.filter(({ task: { metadata, spec } }) =>
+    services.has(`${metadata.namespace ?? 'default'}/${spec.service}`),
+  );
 }
 
 function firewallProblem(port: IngressPort, firewall: string | undefined): PortProblem | undefined {

@@ -12,6 +12,8 @@ export class IngressKernel {
   #applied: { readonly text: string; readonly listed: string } | undefined;
   /** Containers whose bridge is set: a bridge is made anew with its network, and forgets. */
   #localnet: ReadonlySet<string> = new Set();
+  /** Bridges on which 127.0.0.1 leads nowhere. */
+  readonly #closed = new Set<string>();
 
   constructor(options: { run: Run; table: string; ipv6: boolean }) {
     this.#run = options.run;
@@ -64,6 +66,24 @@ export class IngressKernel {
     }
     this.#localnet = new Set(containers.filter(({ bridge }) => !failed.has(bridge)).map(({ id }) => id));
     return fresh.length > 0;
+  }
+
+  /**
+   * Takes that back on all other bridges, where no published port needs it any more: with the last port the `guard` goes,
+   * and a container could send to what listens on 127.0.0.1 of the node.
+   */
+  async closeLocalnet(
+    bridges: readonly string[],
+    containers: readonly { readonly bridge: string }[],
+  ): Promise<void> {
+    const open = new Set(containers.map(({ bridge }) => bridge));
+    for (const bridge of this.#closed)
+      if (open.has(bridge) || !bridges.includes(bridge)) this.#closed.delete(bridge);
+    for (const bridge of bridges) {
+      if (open.has(bridge) || this.#closed.has(bridge)) continue;
+      const { code } = await this.#run(['tee', `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`], '0');
+      if (code === 0) this.#closed.add(bridge);
+    }
   }
 
   /**
