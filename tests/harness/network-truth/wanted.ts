@@ -22,8 +22,12 @@ export function optionalOn(node: string, { tasks }: Objects): ReadonlySet<string
 export function wantedOn(node: Node, objects: Objects, bridged: ReadonlySet<string>): readonly string[] {
   const { name } = node.metadata;
   const live = on(name, objects.tasks).filter(isLive);
+  const ofNetworks = objects.networks.flatMap((network) => networkFacts(node, network, objects, bridged));
   return [
-    ...objects.networks.flatMap((network) => networkFacts(node, network, objects, bridged)),
+    ...ofNetworks,
+    ...(ofNetworks.some((fact) => fact.includes(': tunnel alone'))
+      ? ['others are kept out of networks that are only entered']
+      : []),
     ...live.flatMap((task) => containerFacts(task, objects)),
     ...ingressFacts(name, objects),
   ];
