@@ -30,6 +30,7 @@ export const entries: readonly Entry[] = [
   entry('Look', 'describe', 'Explain an object: what is wrong, and what to do', () => import('./commands/describe.ts')),
   entry('Look', 'logs', 'Show what tasks print', () => import('./commands/logs.ts')),
   entry('Look', 'events', 'Show what happened', () => import('./commands/events.ts')),
+  entry('Look', 'net', 'Try the networks: what fails, from where to where', () => import('./commands/net.ts')),
   entry('Look', 'wait', 'Wait for a condition', () => import('./commands/wait.ts')),
   entry('Look', 'explain', 'Explain a kind and its fields', () => import('./commands/explain.ts')),
   entry('Look', 'api-resources', 'List the kinds', () => import('./commands/api-resources.ts')),

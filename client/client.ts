@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { KindName, Obj, ObjOf } from '../api-schemas/index.ts';
+import type { KindName, NetCheckHeard, NetCheckReport, Obj, ObjOf } from '../api-schemas/index.ts';
 import { ApiError, type Status } from '../kit/errors.ts';
 import { openExec, type ExecSession } from './exec.ts';
 import { isKind, pathOf } from './resources.ts';
@@ -230,9 +230,25 @@ export class Client {
     });
   }
 
+  /** What a node finds of its networks. May take a minute. */
+  async netCheck(node: string, params: t.NetCheckParams, signal?: AbortSignal): Promise<NetCheckReport> {
+    return (await this.#netCheck(node, { ...params }, signal)) as NetCheckReport;
+  }
+
+  /** What has come to a node of the probes of a check so far. */
+  async netCheckHeard(node: string, id: string, signal?: AbortSignal): Promise<NetCheckHeard> {
+    return (await this.#netCheck(node, { id, heard: true }, signal)) as NetCheckHeard;
+  }
+
   /** Starts a command in a task's container. Throws ApiError when it cannot start. */
   exec(task: t.Ref, params: t.ExecParams, signal?: AbortSignal): Promise<ExecSession> {
     return openExec(this.transport, pathOf('Task', { ...task, subresource: 'exec' }), params, signal);
+  }
+
+  async #netCheck(node: string, query: Query, signal?: AbortSignal): Promise<unknown> {
+    const path = pathOf('Node', { name: node, subresource: 'netcheck' });
+    const answer = await this.transport.request({ path, query, signal, streaming: true, timeoutMs: 90_000 });
+    return JSON.parse(await readText(answer)) as unknown;
   }
 
   close(): void {

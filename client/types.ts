@@ -90,6 +90,15 @@ export interface LogParams {
   readonly timestamps?: boolean;
 }
 
+export interface NetCheckParams {
+  /** 32 hexadecimal digits, the same for all nodes of one check. */
+  readonly id: string;
+  /** `namespace/name`; all when absent. */
+  readonly network?: readonly string[];
+  /** Only the paths to this node. */
+  readonly peer?: string;
+}
+
 export interface ExecParams {
   readonly command: readonly string[];
   readonly stdin?: boolean;

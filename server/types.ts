@@ -1,7 +1,7 @@
 /** What the API server needs from others, and what its handlers pass to each other. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Task } from '../api-schemas/index.ts';
+import type { Node, Task } from '../api-schemas/index.ts';
 import type { AnyKindDef } from '../api-schemas/kinds.ts';
 import type { Clock } from '../kit/clock.ts';
 import type { ApiError } from '../kit/errors.ts';
@@ -16,10 +16,12 @@ export interface Identity {
   readonly keyDigest?: string;
 }
 
-/** Task streams; the node gateway serves them. Neither throws: they answer errors themselves. */
+/** Streams of tasks and nodes; the node gateway serves them. None throws: they answer errors themselves. */
 export interface Streams {
   /** `GET …/tasks/NAME/log`; query as Kubernetes' pods/log. */
   handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
+  /** `GET …/nodes/NAME/netcheck`. */
+  handleNetCheck(request: IncomingMessage, response: ServerResponse, node: Node): Promise<void>;
   /** The WebSocket `…/tasks/NAME/exec` (`v5.channel.k8s.io`). */
   handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
 }
@@ -115,7 +117,7 @@ export interface ResourceCall {
   readonly namespace: string;
   /** Empty for collections. */
   readonly name: string;
-  /** `status`, `scale`, `log`, `exec`; empty for the object itself. */
+  /** `status`, `scale`, `log`, `exec`, `netcheck`; empty for the object itself. */
   readonly subresource: string;
   readonly query: URLSearchParams;
   readonly req: IncomingMessage;

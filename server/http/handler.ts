@@ -198,13 +198,15 @@ const busy = (what: string): ApiError =>
     details: { retryAfterSeconds: 1 },
   });
 
-/** Watches and logs are bounded by their number; all else by how many are under way. */
+const lasting: readonly string[] = ['log', 'netcheck'];
+
+/** Watches, logs and checks, which last, are bounded by their number; all else by how many are under way. */
 async function bounded(
   handler: Handler,
   call: ResourceCall,
   work: () => Promise<Reply | undefined>,
 ): Promise<Reply | undefined> {
-  if (call.verb !== 'watch' && call.subresource !== 'log') return counted(handler, work);
+  if (call.verb !== 'watch' && !lasting.includes(call.subresource)) return counted(handler, work);
   if (handler.watches >= handler.api.limits.watches) throw busy('too many watches are open');
   handler.watches++;
   handler.metrics.watches.set(handler.watches);

@@ -1,5 +1,5 @@
 /** A request about objects to the file of its verb. */
-import { kindByName, type Obj, type Task } from '../../api-schemas/index.ts';
+import { kindByName, type Node, type Obj, type Task } from '../../api-schemas/index.ts';
 import type { JsonObject } from '../apply/value.ts';
 import { markTerminating } from '../admission/namespaces.ts';
 import { objectOrThrow, parseByType, readBody } from '../http/body.ts';
@@ -59,6 +59,8 @@ export async function dispatch(api: Api, call: ResourceCall, encoder: Encoder): 
       return scale(api, call);
     case 'log':
       return log(api, call);
+    case 'netcheck':
+      return netCheck(api, call);
     default:
       throw pathNotFound();
   }
@@ -162,6 +164,15 @@ async function scale(api: Api, call: ResourceCall): Promise<Reply> {
     case 'deletecollection':
       throw notAllowed();
   }
+}
+
+async function netCheck(api: Api, call: ResourceCall): Promise<undefined> {
+  if (call.def.kind !== 'Node' || api.streams === undefined) throw pathNotFound();
+  if (call.verb !== 'get') throw notAllowed();
+  // It starts processes on the node: who had it do so is worth a line.
+  api.logger.info({ user: call.identity.name, object: `Node/${call.name}` }, 'net check');
+  await api.streams.handleNetCheck(call.req, call.res, (await get(api, call)) as Node);
+  return undefined;
 }
 
 async function log(api: Api, call: ResourceCall): Promise<undefined> {

@@ -82,12 +82,18 @@ export async function serveLog(
   }
 }
 
-function pump(stream: FrameStream, response: ServerResponse, clock: Clock): void {
+/** Sends on what an agent says on a stream. */
+export function pump(
+  stream: FrameStream,
+  response: ServerResponse,
+  clock: Clock,
+  type = 'text/plain; charset=utf-8',
+): void {
   let end: StreamEnd | undefined;
   const begin = (): void => {
     cancel();
     if (response.headersSent) return;
-    response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' });
     response.flushHeaders();
   };
   const cancel = clock.after(headersAfterMs, begin);

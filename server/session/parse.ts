@@ -13,6 +13,7 @@ import {
   type ToServer,
 } from '../../api-schemas/index.ts';
 import { parseEncryption } from './parse-encryption.ts';
+import { parseNetwork } from './parse-network.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -156,13 +157,15 @@ function nodeStatus(value: unknown): NodeStatus {
     agentVersion: 'string',
     certificate: 'object',
     routes: 'array',
+    network: 'object',
     encryption: 'object',
   });
-  const { addresses, encryption, routes } = status;
+  const { addresses, encryption, network, routes } = status;
   return {
     ...status,
     ...(Array.isArray(addresses) ? { addresses: addresses.filter(isAddress) } : {}),
     ...(isFields(encryption) ? { encryption: parseEncryption(encryption) } : {}),
+    ...(network === undefined ? {} : { network: parseNetwork(network) }),
     ...(Array.isArray(routes) ? { routes: routes.slice(0, maxRoutes).flatMap(routeOf) } : {}),
   } as NodeStatus;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { WebSocket } from 'ws';
-import type { StreamRequest, Task } from '../../api-schemas/index.ts';
+import type { NetCheckRequest, StreamRequest, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { ApiError } from '../../kit/errors.ts';
 import { frameStream, type FrameStream } from './frames.ts';
@@ -36,6 +36,7 @@ export class Streams {
     return this.#waiting.size + this.#open.size;
   }
 
+  /** The agent of the task serves it. */
   open(task: Task, request: StreamRequest, signal?: AbortSignal): Promise<FrameStream> {
     const { name, uid = '' } = task.metadata;
     const node = task.spec.nodeName;
@@ -43,8 +44,23 @@ export class Streams {
       const why = task.status?.message ?? task.status?.reason ?? 'the scheduler has not placed it';
       return Promise.reject(new ApiError(400, `task ${name} is on no node yet: ${why}`));
     }
+    return this.#dialled(node, `node ${node}, which has task ${name},`, uid, request, signal);
+  }
+
+  /** The agent of the node serves it. */
+  openOn(node: string, request: NetCheckRequest, signal?: AbortSignal): Promise<FrameStream> {
+    return this.#dialled(node, `node ${node}`, '', request, signal);
+  }
+
+  #dialled(
+    node: string,
+    which: string,
+    taskUID: string,
+    request: StreamRequest,
+    signal?: AbortSignal,
+  ): Promise<FrameStream> {
     const session = this.#sessionOf(node);
-    if (session === undefined) return Promise.reject(this.#noSession(node, name));
+    if (session === undefined) return Promise.reject(this.#noSession(node, which));
     const id = randomBytes(16).toString('hex');
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -70,13 +86,12 @@ export class Streams {
         resolve(stream);
       };
       this.#waiting.set(id, { node, accept });
-      session.requestStream(id, uid, request);
+      session.requestStream(id, taskUID, request);
     });
   }
 
-  #noSession(node: string, task: string): ApiError {
+  #noSession(node: string, which: string): ApiError {
     const server = this.#recordedServer(node);
-    const which = `node ${node}, which has task ${task},`;
     if (server === '') return new ApiError(503, `${which} is not connected to any server`);
     // It goes from one server to another, or this one has just started: soon it will be known where it is.
     const details = { retryAfterSeconds: 1 };

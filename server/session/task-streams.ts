@@ -1,13 +1,13 @@
-/** Logs and exec of a task: served here where its node has its session, else asked of the server that has it. */
+/** Logs and exec of a task, and checks of a node's networks: served here where its node has its session, else asked of the server that has it. */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocketServer } from 'ws';
-import type { Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
 import type { Cache } from '../../store/types.ts';
 import { isRelayed } from '../auth/identity.ts';
 import { serveExec } from './exec.ts';
 import { failLog, serveLog } from './log.ts';
+import { serveNetCheck } from './net-check.ts';
 import { urlOfServer } from './peers.ts';
 import { refuseUpgrade } from './refuse.ts';
 import { relayLog, relayUpgrade, type Holder } from './relay.ts';
@@ -22,13 +22,15 @@ export interface TaskStreamsOptions extends Pick<GatewayOptions, 'serverName' | 
   readonly hasSession: (node: string) => boolean;
 }
 
-export function taskStreams(options: TaskStreamsOptions): Pick<Gateway, 'handleLog' | 'handleExec'> {
+export function taskStreams(
+  options: TaskStreamsOptions,
+): Pick<Gateway, 'handleLog' | 'handleExec' | 'handleNetCheck'> {
   const { streams, webSockets, clock, peerTls } = options;
   const relay = peerTls === undefined ? undefined : { tls: peerTls, clock };
   return {
     async handleLog(request, response, task) {
       try {
-        const holder = relay && holderOf(options, request, task);
+        const holder = relay && holderOf(options, request, task.spec.nodeName);
         if (relay === undefined || holder === undefined)
           return await serveLog(streams, request, response, task, clock);
         await relayLog(relay, holder, request, response);
@@ -36,9 +38,19 @@ export function taskStreams(options: TaskStreamsOptions): Pick<Gateway, 'handleL
         failLog(response, error);
       }
     },
+    async handleNetCheck(request, response, { metadata: { name: node } }) {
+      try {
+        const holder = relay && holderOf(options, request, node);
+        if (relay === undefined || holder === undefined)
+          return await serveNetCheck(streams, request, response, { node, cache: options.cache, clock });
+        await relayLog(relay, holder, request, response);
+      } catch (error) {
+        failLog(response, error);
+      }
+    },
     async handleExec(request, socket, head, task) {
       try {
-        const holder = relay && holderOf(options, request, task);
+        const holder = relay && holderOf(options, request, task.spec.nodeName);
         if (relay === undefined || holder === undefined)
           return await serveExec(streams, webSockets, request, socket, head, task);
         relayUpgrade(relay, holder, request, socket, head);
@@ -53,7 +65,7 @@ export function taskStreams(options: TaskStreamsOptions): Pick<Gateway, 'handleL
 function holderOf(
   { cache, serverName, hasSession }: TaskStreamsOptions,
   request: IncomingMessage,
-  { spec: { nodeName: node = '' } }: Task,
+  node = '',
 ): Holder | undefined {
   // What was relayed to this server ends here, whatever the Node object says by now: nothing goes in circles.
   if (isRelayed(request) || hasSession(node)) return undefined;

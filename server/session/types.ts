@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Certificates, Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
+import type { Certificates, Node, Obj, StreamRequest, Task } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import type { ApiError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -69,6 +69,8 @@ export interface Gateway {
   openStream(task: Task, request: StreamRequest, signal?: AbortSignal): Promise<FrameStream>;
   /** `GET …/tasks/NAME/log`, asked of another server if that holds the session. Answers errors itself. Never throws. */
   handleLog(request: IncomingMessage, response: ServerResponse, task: Task): Promise<void>;
+  /** `GET …/nodes/NAME/netcheck`, asked of another server if that holds the session. Answers errors itself. Never throws. */
+  handleNetCheck(request: IncomingMessage, response: ServerResponse, node: Node): Promise<void>;
   /** The WebSocket `…/tasks/NAME/exec`, asked of another server if that holds the session. Never throws. */
   handleExec(request: IncomingMessage, socket: Duplex, head: Buffer, task: Task): Promise<void>;
   /**

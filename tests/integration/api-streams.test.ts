@@ -23,6 +23,7 @@ beforeAll(async () => {
         response.end(`log of ${metadata.name} ${new URL(request.url ?? '', 'http://x').search}`);
         return Promise.resolve();
       },
+      handleNetCheck: () => Promise.resolve(),
       handleExec: (_request, socket, _head, { metadata }) => {
         socket.end(`HTTP/1.1 101 Switching Protocols\r\nX-Task: ${metadata.name}\r\n\r\n`);
         return Promise.resolve();

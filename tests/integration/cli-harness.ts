@@ -67,6 +67,7 @@ export async function startTestCli(): Promise<TestCli> {
         if (!(request.url ?? '').includes('follow=true')) response.end();
         return Promise.resolve();
       },
+      handleNetCheck: () => Promise.resolve(),
       handleExec: () => Promise.resolve(),
     },
   });
