@@ -9,6 +9,7 @@ import type { Store } from '../store/index.ts';
 import { caController } from './ca/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { gcController } from './gc/index.ts';
+import { keysController } from './keys/index.ts';
 import { networkController } from './network/index.ts';
 import { nodesController } from './nodes/index.ts';
 import { replicasController } from './replicas/index.ts';
@@ -30,6 +31,7 @@ const all: readonly (() => Controller)[] = [
   () => schedulerController,
   () => nodesController,
   () => networkController,
+  () => keysController,
   endpointsController,
   () => caController,
   () => gcController,

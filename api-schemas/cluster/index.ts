@@ -1,7 +1,7 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../kind.ts';
 import { clusterSchema } from './schema.ts';
-import { validatePools } from './validate.ts';
+import { validateKeyRotation, validatePools } from './validate.ts';
 
 /** Name of the one Cluster object. */
 export const clusterName = 'orc';
@@ -30,11 +30,15 @@ export const clusterKind = defineKind<'Cluster'>({
       { label: 'Token generations', path: 'spec.tokens', as: 'map' },
       { label: 'Network pools', path: 'spec.networks.pools', as: 'table' },
       { label: 'CA', path: 'status.ca', as: 'map' },
+      { label: 'Network keys', path: 'status.keys', as: 'map' },
       { label: 'Conditions', path: 'status.conditions', as: 'table' },
     ],
     related: [],
   },
   subresources: { status: true },
-  validate: ({ spec }) => validatePools(spec?.networks?.pools, 'spec.networks.pools'),
+  validate: ({ spec }) => [
+    ...validatePools(spec?.networks?.pools, 'spec.networks.pools'),
+    ...validateKeyRotation(spec?.networks?.keyRotation, 'spec.networks.keyRotation'),
+  ],
   readOnly: ['create', 'delete'],
 });

@@ -106,6 +106,7 @@ const keys = obj(
     epoch: int('Raised with each rotation: each node makes a key of its own for it.', 1, 2 ** 53 - 1),
     since: str('When this epoch began.', { format: 'date-time' }),
     generation: int('The `keyGeneration` that was done last.', 0, 2 ** 31),
+    waitingFor: strings('Nodes without a key of this epoch, which the next one waits for.'),
   },
   { title: 'ClusterKeys', required: ['epoch', 'since', 'generation'] },
 );

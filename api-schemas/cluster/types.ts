@@ -120,4 +120,6 @@ export interface ClusterKeys {
   readonly since: string;
   /** The `keyGeneration` that was done last. */
   readonly generation: number;
+  /** Nodes without a key of this epoch, which the next one waits for. */
+  readonly waitingFor?: readonly string[];
 }

@@ -1,6 +1,7 @@
 import type { Cause } from '../../kit/errors.ts';
 import { each } from '../items.ts';
 import * as problem from '../problems.ts';
+import { parseDuration } from '../units.ts';
 import { overlaps, parseSubnet, type Subnet } from '../subnet.ts';
 import type { NetworkPool } from '../types.ts';
 
@@ -21,3 +22,11 @@ export function validatePools(pools: readonly NetworkPool[] | undefined, at: str
   });
   return causes;
 }
+
+const shortestMs = 600_000;
+
+/** Each rotation takes a minute or so, and a node that is away for longer than one loses its connections. */
+export const validateKeyRotation = (keyRotation: string | undefined, at: string): readonly Cause[] =>
+  keyRotation === undefined || parseDuration(keyRotation) >= shortestMs
+    ? []
+    : [problem.invalid(at, keyRotation, 'must be at least 10m')];

@@ -144,6 +144,13 @@ describe('the networks of a stack', () => {
   });
 });
 
+test('keys of encrypted networks are used for ten minutes at least', () => {
+  const ofCluster = (keyRotation: string): string[] =>
+    problems('Cluster', { networks: { keyRotation } }, 'orc');
+  expect(ofCluster('10m')).toEqual([]);
+  expect(ofCluster('9m')[0]).toMatch(/spec.networks.keyRotation: .*at least 10m/);
+});
+
 describe('the pools of the cluster', () => {
   const ofCluster = (pools: unknown): string[] => problems('Cluster', { networks: { pools } }, 'orc');
   test('hold at least one network each, and do not overlap', () => {

@@ -49,6 +49,7 @@ function observe(cache: Cache, key: string): Observed | undefined {
     network,
     others: cache.list('Network').filter((other) => other !== network),
     pools: poolsOf(cache.get('Cluster', '', clusterName)),
+    epoch: cache.get('Cluster', '', clusterName)?.status?.keys?.epoch,
     nodes: nodesByName(cache),
     services: cache.by('Service', 'network', key),
     tasks: cache.by('Task', 'network', key),

@@ -39,11 +39,12 @@ export function* keysOf(change: Change, cache: Cache): Iterable<string> {
         yield networkKey(joinKey(object.metadata.namespace ?? '', name));
       return;
     case 'Node':
-      if (type === 'MODIFIED' && routes(object as Node) === routes(previous as Node | undefined)) return;
+      if (type === 'MODIFIED' && limits(object as Node) === limits(previous as Node | undefined)) return;
       for (const network of cache.list('Network')) yield networkKey(keyOf(network));
       return;
     case 'Cluster':
       if (pools(object as Cluster) !== pools(previous as Cluster | undefined)) yield* waiting(cache);
+      if (epoch(object as Cluster) !== epoch(previous as Cluster | undefined)) yield* encrypted(cache);
   }
 }
 
@@ -51,6 +52,11 @@ export function* keysOf(change: Change, cache: Cache): Iterable<string> {
 function* waiting(cache: Cache): Iterable<string> {
   for (const network of cache.list('Network'))
     if (network.status?.subnet === undefined) yield networkKey(keyOf(network));
+}
+
+function* encrypted(cache: Cache): Iterable<string> {
+  for (const network of cache.list('Network'))
+    if (network.spec.encrypted === true) yield networkKey(keyOf(network));
 }
 
 function* servicesOn(network: { readonly metadata: Network['metadata'] }, cache: Cache): Iterable<string> {
@@ -73,7 +79,12 @@ const said = ({ status }: Network): string =>
 const loadOf = (task: Task | undefined): string =>
   task === undefined || !isOnNode(task) ? '' : JSON.stringify([task.spec.nodeName, task.status?.addresses]);
 
-const routes = (node: Node | undefined): string => JSON.stringify(node?.status?.routes ?? []);
+/** What keeps a node out of networks. */
+const limits = (node: Node | undefined): string => {
+  const { method, error } = node?.status?.encryption ?? {};
+  return JSON.stringify([node?.status?.routes ?? [], method, error]);
+};
+const epoch = (cluster: Cluster | undefined): number | undefined => cluster?.status?.keys?.epoch;
 const pools = (cluster: Cluster | undefined): string => JSON.stringify(cluster?.spec?.networks?.pools ?? []);
 
 /** Whether the namespace's own network is to be made for the service. */

@@ -20,6 +20,8 @@ export interface MembersInput {
   /** By name of the node. */
   readonly loads: ReadonlyMap<string, Load>;
   readonly nodes: ReadonlyMap<string, Node>;
+  /** Why a node may not be in it. */
+  readonly obstacleOf?: (node: Node) => Refusal | undefined;
   /** Each node answers a published port of the network. */
   readonly isEntry: boolean;
   readonly virtualIPs: readonly string[];
@@ -55,8 +57,10 @@ export function planMembers(input: MembersInput): Members {
   const names = [...nodes.keys()].filter((name) => isEntry || (loads.get(name)?.tasks ?? 0) > 0).sort();
   const addresses = new Set([...input.virtualIPs, ...[...members.values()].map(({ gateway }) => gateway)]);
   for (const name of names) {
-    if (members.has(name)) continue;
     const node = nodes.get(name);
+    const obstacle = node === undefined ? undefined : input.obstacleOf?.(node);
+    if (obstacle !== undefined) refused.set(name, obstacle);
+    if (members.has(name) || obstacle !== undefined) continue;
     const overlap = node === undefined ? undefined : overlapOn(node, input.subnet);
     const gateway = freeGateway(layout, addresses);
     if (overlap !== undefined) refused.set(name, overlapRefusal(name, input.subnet, overlap));

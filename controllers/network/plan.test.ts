@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Network, Node, Service, Task } from '../../api-schemas/index.ts';
+import type { Network, Node, NodeEncryption, Service, Task } from '../../api-schemas/index.ts';
 import { findCondition, setConditions } from '../runtime/conditions.ts';
 import { testNow } from '../runtime/testing.ts';
 import { blockAt, layoutOf } from './layout.ts';
@@ -154,6 +154,38 @@ describe('the nodes of a network', () => {
       /^False RouteOverlaps: node n1 .*10.64.8.0\/24 of node n1 \(dev tun0\)/,
     );
     expect(saying(network, 'Allocated')).toMatch(/^True/);
+  });
+
+  test('of an encrypted one are those that can encrypt; the network and its services say of others why not', () => {
+    const able = (name: string, encryption: NodeEncryption): Node => ({
+      ...aNodeWith(name),
+      status: { encryption },
+    });
+    const error = 'wireguard: Error: Unknown device type.';
+    const secret = aNetwork('a', { encrypted: true });
+    const tasks = ['n1', 'n2', 'n3'].map((node, i) => aTaskOn(web, `t${i}`, node));
+    const mixed = [able('n1', { method: 'wireguard-go' }), able('n2', { error }), aNodeWith('n3')];
+    const network = after(looking(secret, { nodes: mixed, tasks, epoch: 7 }));
+    expect(Object.keys(network.status?.nodes ?? {})).toEqual(['n1']);
+    expect(network.status?.epoch).toBe(7);
+    expect(saying(network, 'Ready')).toMatch(
+      /^False EncryptionUnavailable: node n2 .*Unknown device type.*\(and 1 more\)/,
+    );
+    expect(networkTrouble(web, () => network)).toMatchObject({
+      status: 'False',
+      reason: 'EncryptionUnavailable',
+      message: expect.stringContaining('node n2'),
+    });
+    // One that was in it, and can no more, keeps what its tasks have, and is told of.
+    const lost = after(
+      looking(network, { nodes: [able('n1', { error })], tasks: tasks.slice(0, 1), epoch: 8 }),
+    );
+    expect(lost.status?.nodes?.['n1']).toEqual(network.status?.nodes?.['n1']);
+    expect(saying(lost, 'Ready')).toMatch(/^False EncryptionUnavailable: node n1 /);
+    expect(lost.status?.epoch).toBe(8);
+    // One in clear has no epoch, and takes all.
+    const clear = after(looking(start, { nodes: mixed, tasks, epoch: 7 }));
+    expect([clear.status?.epoch, Object.keys(clear.status?.nodes ?? {}).length]).toEqual([undefined, 3]);
   });
 
   test('wait when all blocks are given, each having had its first before any has its second', () => {

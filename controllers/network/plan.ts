@@ -11,12 +11,15 @@ import type { NewCondition } from '../runtime/conditions.ts';
 import { finalizer, isDeleting, keyOf } from '../runtime/names.ts';
 import { isFinished } from '../runtime/tasks.ts';
 import { layoutOf, type Layout } from './layout.ts';
+import { encryptionObstacle } from './encryption.ts';
 import { planMembers, type Load, type Members } from './members.ts';
 import { chooseSubnet, chooseVni, clashOf, type Refusal, type Surroundings } from './pool.ts';
 import { planVirtualIPs, type VirtualIPs } from './virtual-ips.ts';
 
 export interface Observed extends Omit<Surroundings, 'nodes'> {
   readonly network: Network;
+  /** Of the keys of encrypted networks. */
+  readonly epoch?: number | undefined;
   /** All nodes, by name. */
   readonly nodes: ReadonlyMap<string, Node>;
   /** Services on this network. */
@@ -87,15 +90,23 @@ function planLiving(observed: Observed): Omit<Plan, 'isOver'> {
     loads: loadsOf(network.metadata.name, observed.tasks),
     nodes: observed.nodes,
     isEntry,
+    ...(network.spec.encrypted === true ? { obstacleOf: encryptionObstacle } : {}),
     virtualIPs: Object.values(ofServices.virtualIPs),
   });
   return {
-    status: { vni, subnet, nodes: members.nodes, virtualIPs: ofServices.virtualIPs },
+    status: { vni, subnet, ...epochOf(observed), nodes: members.nodes, virtualIPs: ofServices.virtualIPs },
     conditions: [
       yes('Allocated', 'Allocated', `${subnet}, VNI ${String(vni)}`),
       clash === undefined ? readiness(subnet, members, ofServices) : no('Ready', clashing(subnet, clash)),
     ],
   };
+}
+
+/** As the cluster has it; what is known stays until that is. */
+function epochOf({ network, epoch }: Observed): Pick<NetworkStatus, 'epoch'> {
+  if (network.spec.encrypted !== true) return {};
+  const known = epoch ?? network.status?.epoch;
+  return known === undefined ? {} : { epoch: known };
 }
 
 const virtualIPsOf = ({ network, services }: Observed, layout: Layout): VirtualIPs =>

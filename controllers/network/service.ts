@@ -1,6 +1,7 @@
 /** What a service waits for that its networks have not got. Pure. */
 import { networksOf, type Network, type Service } from '../../api-schemas/index.ts';
 import { findCondition, type NewCondition } from '../runtime/conditions.ts';
+import { encryptionUnavailable } from './encryption.ts';
 import type { Refusal } from './pool.ts';
 
 /** Type of the condition on services; there only while something is missing. */
@@ -33,8 +34,10 @@ function troubleWith(service: Service, name: string, network: Network | undefine
   if (allocated?.status === 'False')
     return { reason: allocated.reason, message: `network ${name}: ${allocated.message}` };
   if (allocated === undefined || network.spec.external !== undefined) return undefined;
-  const isVirtual = (service.spec.endpointMode ?? 'vip') === 'vip';
   const ready = findCondition(network.status?.conditions, 'Ready');
+  if (ready?.status === 'False' && ready.reason === encryptionUnavailable)
+    return { reason: ready.reason, message: `network ${name}: ${ready.message}` };
+  const isVirtual = (service.spec.endpointMode ?? 'vip') === 'vip';
   const lacks = isVirtual && network.status?.virtualIPs?.[service.metadata.name] === undefined;
   return lacks && ready?.reason === 'NoFreeVirtualIP'
     ? { reason: ready.reason, message: `network ${name}: ${ready.message}` }

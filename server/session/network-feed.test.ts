@@ -166,6 +166,37 @@ const names = (objects: readonly Obj[]): string =>
     .join();
 
 describe('what a node is sent of networks', () => {
+  test('has the keys of those with which it shares an encrypted one, as they are now, and of no others', () => {
+    const world = new World('n1', 'n2', 'n3');
+    const keyed = (name: string, ...epochs: readonly number[]): Node => {
+      const node = aNode(name, `192.0.2.${name.slice(1)}`);
+      const keys = epochs.map((epoch) => ({ epoch, publicKey: `${name}-${String(epoch)}` }));
+      return { ...node, status: { ...node.status, encryption: { method: 'wireguard', keys } } };
+    };
+    const secret = aNetwork('a', { n1: member(1), n2: member(2) }, { epoch: 4 });
+    world.put(keyed('n1', 4), keyed('n2', 4), keyed('n3', 4));
+    world.put({ ...secret, spec: { encrypted: true } }, aNetwork('clear', { n1: member(3), n3: member(4) }));
+    const told = (): unknown =>
+      world
+        .set('n1')
+        .peers.map(({ network, node, keys }) => [network, node, keys?.map((key) => key.publicKey)]);
+    expect(told()).toEqual([
+      ['d/a', 'n2', ['n2-4']],
+      ['d/clear', 'n3', undefined],
+    ]);
+    expect(world.set('n1').networks.map(({ status }) => status?.epoch)).toEqual([4, undefined]);
+    world.put(keyed('n2', 4, 5), {
+      ...aNetwork('a', secret.status?.nodes ?? {}, { epoch: 5 }),
+      spec: { encrypted: true },
+    });
+    expect(told()).toEqual([
+      ['d/a', 'n2', ['n2-4', 'n2-5']],
+      ['d/clear', 'n3', undefined],
+    ]);
+    expect(world.set('n1').networks.map(({ status }) => status?.epoch)).toContain(5);
+    world.close();
+  });
+
   test('is the networks of its tasks, with its own part of them, and what other nodes have there', () => {
     const world = new World('n1', 'n2', 'n3');
     world.put(aNetwork('a', { n1: member(1), n2: member(2), n3: { gateway: '10.0.0.247' } }));
