@@ -12,6 +12,7 @@ import { gcController } from './gc/index.ts';
 import { keysController } from './keys/index.ts';
 import { networkController } from './network/index.ts';
 import { nodesController } from './nodes/index.ts';
+import { reachController } from './reach/index.ts';
 import { replicasController } from './replicas/index.ts';
 import { rolloutController } from './rollout/index.ts';
 import { defaultTiming, type Controller, type Timing } from './runtime/controller.ts';
@@ -31,6 +32,7 @@ const all: readonly (() => Controller)[] = [
   () => schedulerController,
   () => nodesController,
   () => networkController,
+  () => reachController,
   () => keysController,
   endpointsController,
   () => caController,

@@ -529,6 +529,7 @@ describe('the controllers on a real etcd', () => {
       'scheduler',
       'nodes',
       'network',
+      'reach',
       'endpoints',
       'ca',
       'gc',
