@@ -240,8 +240,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     firewall = new Firewall({
       run: command,
       wanted: () => {
-        const { networks: own, peers } = networks.state();
-        return told || restored !== undefined ? wantedOf(own, peers, options.address?.()) : undefined;
+        const { peers } = networks.state();
+        const isTold = told || restored !== undefined;
+        return isTold ? wantedOf(networks.asked(), peers, options.address?.()) : undefined;
       },
       onProblems: () => session.describeAgain(),
       clock,

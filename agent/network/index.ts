@@ -207,6 +207,14 @@ export class NodeNetworks {
     return network === undefined ? undefined : this.#engine.bridgeOf(network);
   }
 
+  /** Where this node has a bridge, and so containers that ask for names. */
+  asked(): readonly { readonly bridge: string; readonly gateway: string }[] {
+    return this.#set.networks.flatMap((network) => {
+      const [bridge, gateway] = [this.#engine.bridgeOf(network), ownPart(network)?.gateway];
+      return bridge === undefined || gateway === undefined ? [] : [{ bridge, gateway }];
+    });
+  }
+
   /** What is known of the networks, for checks of them. */
   state(): NetState {
     const { networks, peers, endpoints } = this.#set;
@@ -261,7 +269,7 @@ export class NodeNetworks {
         attached.flatMap(({ container, addresses }) => addresses.map(({ ip }) => [ip, container.id])),
       );
       this.#dns?.update(dnsInput(this.#set.networks, this.#set.endpoints, attached));
-      await this.#dns?.listen(this.#gateways());
+      await this.#dns?.listen(this.asked().map(({ gateway }) => gateway));
       // Nobody waits for the slowest of all containers; who asks for names waits for its own rules.
       void Promise.all(this.#virtualIPs(attached));
       if (!this.#isTold) return;
@@ -284,13 +292,6 @@ export class NodeNetworks {
           addresses: addresses.map(({ network, ip }) => ({ network: `${namespace}/${network}`, ip })),
         };
       });
-  }
-
-  /** Where this node has a bridge, and so containers that ask. */
-  #gateways(): readonly string[] {
-    return this.#set.networks.flatMap((network) =>
-      this.#engine.bridgeOf(network) === undefined ? [] : (ownPart(network)?.gateway ?? []),
-    );
   }
 
   /** Resolves, each, when a container has them. */

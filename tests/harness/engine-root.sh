@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# engine-root.sh 26|28: prints a Debian root that holds that release of Docker Engine; makes it first when it is missing.
-# 26 is trixie's (26.1), 28 is forky's (28.5). Cached in $ORC_CACHE, else ~/.cache/orc. Needs root, mmdebstrap, flock.
+# engine-root.sh 26|28|firewall: prints a Debian root that holds that release of Docker Engine, or ufw and firewalld; makes
+# it first when it is missing. 26 is trixie's (26.1), 28 is forky's (28.5). Cached in $ORC_CACHE, else ~/.cache/orc. Needs root, mmdebstrap, flock.
 set -euo pipefail
+engine=docker.io,iptables,nftables,iproute2,conntrack,procps,ca-certificates,etcd-server,kubectl
 case ${1:-} in
-26) suite=trixie ;;
-28) suite=forky ;;
+26) suite=trixie include=$engine proof=usr/sbin/dockerd ;;
+28) suite=forky include=$engine proof=usr/sbin/dockerd ;;
+firewall) suite=trixie include=ufw,firewalld,dbus,iptables,nftables proof=usr/sbin/firewalld ;;
 *) echo "engine-root: no engine '${1:-}': known are 26 and 28" >&2; exit 2 ;;
 esac
 cache=${ORC_CACHE:-$HOME/.cache/orc}/engines
 root=$cache/$1
-[ ! -e "$root/usr/sbin/dockerd" ] || { echo "$root"; exit 0; }
+[ ! -e "$root/$proof" ] || { echo "$root"; exit 0; }
 [ "$(id -u)" = 0 ] || { echo "engine-root: needs root" >&2; exit 1; }
 for c in mmdebstrap flock; do
   command -v $c > /dev/null || { echo "engine-root: needs $c (apt-get install mmdebstrap util-linux)" >&2; exit 1; }
@@ -19,14 +21,14 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | gr
 [ -n "$mirror" ] || { echo "engine-root: apt knows no Debian archive" >&2; exit 1; }
 mkdir -p "$cache"
 exec 9> "$root.lock"; flock 9     # two callers: one builds, one waits
-[ ! -e "$root/usr/sbin/dockerd" ] || { echo "$root"; exit 0; }
+[ ! -e "$root/$proof" ] || { echo "$root"; exit 0; }
 build() {
   rm -rf "$root.new"
   mmdebstrap --variant=apt --mode=root \
-    --include=docker.io,iptables,nftables,iproute2,conntrack,procps,ca-certificates,etcd-server,kubectl \
+    --include="$include" \
     "$@" "$suite" "$root.new" "deb $mirror $suite main" > "$root.log" 2>&1
 }
-echo "engine-root: making $root from Debian $suite (about 30 seconds)" >&2
+echo "engine-root: making $root from Debian $suite (30 to 60 seconds)" >&2
 # A frozen mirror's testing suite outlives its Valid-Until; its signature is still checked.
 build || { grep -qi 'is expired\|is not valid anymore' "$root.log" &&
   build --aptopt='Acquire::Check-Valid-Until "false"'; } ||

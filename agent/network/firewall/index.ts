@@ -79,7 +79,10 @@ export class Firewall {
     await this.#change(wanted, saved);
     this.#mayHave = !isIdle;
     if (isIdle) return this.#tell([]);
-    if (this.#round++ % tablesEvery === 0) this.#tables = await this.#readTables();
+    const isDue = this.#round++ % tablesEvery === 0;
+    // Nothing is said of tables as they were: a bridge that was just made is let in after the last look.
+    if (isDue || problems(wanted, { saved, tables: this.#tables }).length > 0)
+      this.#tables = await this.#readTables();
     this.#tell(problems(wanted, { saved, tables: this.#tables }));
   }
 

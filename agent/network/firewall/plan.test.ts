@@ -10,7 +10,7 @@ const ufw = read('ufw.txt');
 const firewalld = read('firewalld.json');
 
 const open = '*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\nCOMMIT\n';
-const names = { gateway: '10.64.0.1' };
+const names = { bridge: 'orc-0123456789', gateway: '10.64.0.1' };
 const tunnels = { local: '10.0.0.1', peers: ['10.0.0.2', '10.0.0.3'] };
 const wanted: Wanted = { names, tunnels };
 const withRule = (saved: string, ...lines: readonly string[]): string =>
@@ -69,6 +69,22 @@ describe('what the firewall drops of other nodes is told', () => {
     ]);
   });
 
+  test('but not where firewalld trusts the bridges, as it does for an engine that knows of it', () => {
+    const trusting = (name: string): string => {
+      const { nftables } = JSON.parse(firewalld) as { nftables: readonly object[] };
+      const left = { meta: { key: 'iifname' } };
+      const expr = [{ match: { op: '==', left, right: name } }, { accept: null }];
+      const chain = 'filter_INPUT_POLICIES';
+      const at = nftables.findIndex((one) => 'rule' in one);
+      return JSON.stringify({
+        nftables: [...nftables.slice(0, at), { rule: { chain, expr } }, ...nftables.slice(at)],
+      });
+    };
+    for (const name of [names.bridge, 'orc-*'])
+      expect(inWords(open, [tableOf(trusting(name))])).toHaveLength(1);
+    expect(inWords(open, [tableOf(trusting('orc-9'))])).toHaveLength(2);
+  });
+
   test('but not what passes, in whichever words', () => {
     for (const rule of [
       '-A ufw-user-input -s 10.0.0.0/24 -p udp -m udp --dport 4789 -j ACCEPT',
@@ -118,9 +134,9 @@ describe('what the firewall drops of other nodes is told', () => {
   });
 });
 
-test('what is wanted is names where there is a network, and tunnels from each other node once', () => {
+test('what is wanted is names where there is a bridge, and tunnels from each other node once', () => {
   const peers = ['10.0.0.3', '10.0.0.2', '10.0.0.3'].map((address) => ({ address }));
-  expect(wantedOf([{ gateway: '10.64.0.1' }], peers, '10.0.0.1')).toEqual(wanted);
+  expect(wantedOf([names], peers, '10.0.0.1')).toEqual(wanted);
   expect(wantedOf([], [], undefined)).toEqual({ tunnels: { local: '', peers: [] } });
 });
 

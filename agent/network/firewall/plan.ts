@@ -22,22 +22,22 @@ export interface FirewallProblem {
 }
 
 export interface Wanted {
-  /** An address of this node on one of its networks, which containers ask for names; absent where it has none. */
-  readonly names?: { readonly gateway: string };
+  /** A bridge of this node with its address, which containers ask for names; absent where it has none. */
+  readonly names?: { readonly bridge: string; readonly gateway: string };
   /** This node's end of its tunnels, and the other ends. */
   readonly tunnels: { readonly local: string; readonly peers: readonly string[] };
 }
 
-/** What the firewall is to let pass on a node that is in these networks, with these other nodes. */
+/** What the firewall is to let pass on a node that has these bridges, and networks with these other nodes. */
 export function wantedOf(
-  networks: readonly { readonly gateway: string }[],
+  bridges: readonly { readonly bridge: string; readonly gateway: string }[],
   peers: readonly { readonly address: string }[],
   local: string | undefined,
 ): Wanted {
-  const [network] = networks;
+  const [names] = bridges;
   const others = local === undefined ? [] : [...new Set(peers.map(({ address }) => address))].sort();
   return {
-    ...(network === undefined ? {} : { names: { gateway: network.gateway } }),
+    ...(names === undefined ? {} : { names }),
     tunnels: { local: local ?? '', peers: others },
   };
 }
@@ -66,9 +66,9 @@ export function changes({ names }: Wanted, { saved }: Pick<Found, 'saved'>): str
   return ops.length === 0 ? undefined : `*filter\n${ops.join('\n')}\nCOMMIT\n`;
 }
 
-/** All its bridges begin alike, and a container has an address of the same range. */
-const namesPacket = ({ gateway }: NonNullable<Wanted['names']>): Packet => ({
-  ...{ device: 'orc-0000000000', protocol: 'udp', port: 53, source: gateway, destination: gateway },
+/** A container has an address of the same range. */
+const namesPacket = ({ bridge, gateway }: NonNullable<Wanted['names']>): Packet => ({
+  ...{ device: bridge, protocol: 'udp', port: 53, source: gateway, destination: gateway },
 });
 const namesOutcome = (names: NonNullable<Wanted['names']>, saved: string) =>
   outcomeOf(savedChains(saved, namesPacket(names)), 'INPUT');
