@@ -162,6 +162,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
             ...(firewall?.problems() ?? []),
             ...portsFailed(ingress.problems()),
           ],
+          differences: () => networks.differences(),
           counts: () => networks.counts(),
           run: command,
           clock,

@@ -37,6 +37,8 @@ export interface NetCheckOptions {
   /** Published ports, as loaded. */
   readonly ports: () => readonly IngressPort[];
   readonly problems: () => readonly NetworkProblem[];
+  /** What is not as it should be in the kernel, at this moment; it is repaired soon after. */
+  readonly differences: () => Promise<readonly NetworkProblem[]>;
   readonly counts: () => Readonly<Record<string, number>>;
   /** Runs one command in a container's namespace. */
   readonly run: Run;
@@ -101,6 +103,8 @@ export class NetCheck {
     const keys = new Set(networks.map(({ key }) => key));
     const address = this.#options.address();
     const isWhole = request.peer === undefined;
+    // Before the probes, which last longer than it takes to be repaired.
+    const differences = await this.#options.differences();
     const [paths, reaches] = await Promise.all([
       this.#paths({ ...state, networks }, request),
       wanted === undefined ? this.#reaches(state, request) : { reaches: [], skipped: [] },
@@ -123,7 +127,7 @@ export class NetCheck {
       reaches: reaches.reaches,
       failures: failures.slice(0, mostFailures),
       tried: { ...services.steps, port: ports.tried },
-      problems: problems(),
+      problems: [...problems(), ...differences],
       skipped: [
         ...reaches.skipped,
         ...services.skipped,

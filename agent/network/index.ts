@@ -241,6 +241,16 @@ export class NodeNetworks {
     ];
   }
 
+  /** What is not in the kernel as it should be at this moment, before it is repaired. */
+  async differences(): Promise<readonly NetworkProblem[]> {
+    // One that cannot be repaired is told by `problems`.
+    if (this.#overlay?.problem !== undefined) return [];
+    return ((await this.#overlay?.differences()) ?? []).map((what) => ({
+      reason: 'TunnelsChanged',
+      message: `${what}: something else changes the tunnels of orc; the agent repairs them within 5 s`,
+    }));
+  }
+
   /** What was done since the start, and what there is. */
   counts(): Readonly<Record<string, number>> {
     const names = Object.entries(this.#dns?.counts() ?? {}).map(([result, count]) => [

@@ -129,6 +129,24 @@ describe('orc net check', () => {
     ...{ task: 'web-1', node: 'n2', message: 'no answer' },
   };
 
+  test('tells a node that no other exchanges anything with once', () => {
+    const gathered = world(
+      (report) => ({
+        ...report,
+        paths: report.paths.flatMap((one) => [
+          report.node === 'n2' || one.peer === 'n2' ? { ...one, ...lost } : one,
+          { ...one, network: 'default/back' },
+        ]),
+      }),
+      { heard: new Map(names.map((name) => [name, []])) },
+    );
+    const { problems } = diagnose(gathered);
+    expect(problems.map(({ step, from, to }) => [step, from, to])).toEqual([['tunnel', ['n2'], undefined]]);
+    expect(problems[0]?.message).toBe(
+      'nothing goes between n2 (10.0.0.2) and n1, n3 on default/web, though it does on default/back',
+    );
+  });
+
   test('counts what fails with a path, instead of telling it again', () => {
     const gathered = cut('n1', 'n2');
     const reports = gathered.reports.map((report) =>

@@ -1,6 +1,7 @@
 /** What fails, from where to where, at which step, and what to do. Pure. */
 import type { NetCheckFailure, NetCheckPath, NetCheckStep } from '../../api-schemas/index.ts';
 import type { Gathered } from './gather.ts';
+import { brokenWays, cutOff, type Broken, type CutOff } from './ways.ts';
 
 export interface Problem {
   readonly step: NetCheckStep | 'agent';
@@ -20,18 +21,9 @@ export interface Diagnosis {
   readonly notes: readonly string[];
 }
 
-/** Packets from one node to another that do not arrive. */
-export interface Broken {
-  readonly from: string;
-  readonly to: string;
-  readonly kind: 'all' | 'large';
-  readonly networks: readonly string[];
-  /** As the end that sends saw it, or the other one. */
-  readonly paths: readonly NetCheckPath[];
-}
-
 export function diagnose(gathered: Gathered): Diagnosis {
   const broken = brokenWays(gathered);
+  const { alone, ways } = cutOff(broken, gathered);
   const isBroken = (a: string, b: string): boolean =>
     broken.some(({ from, to }) => (from === a && to === b) || (from === b && to === a));
   const all = gathered.reports.flatMap(({ node, failures }) =>
@@ -49,7 +41,8 @@ export function diagnose(gathered: Gathered): Diagnosis {
         problems.map(({ message, reason }) => localProblem(node, reason, message)),
       ),
       ...reports.flatMap(({ node, paths }) => sendingProblems(node, paths)),
-      ...broken.map((way) =>
+      ...alone.map((one) => cutOffProblem(one, gathered)),
+      ...ways.map((way) =>
         wayProblem(way, gathered, all.filter(({ seenBy, failure }) => isOver(way, seenBy, failure)).length),
       ),
       ...reports.flatMap(({ node, reaches }) =>
@@ -75,39 +68,6 @@ export function diagnose(gathered: Gathered): Diagnosis {
 
 const isOver = ({ from, to }: Broken, seenBy: string, { node }: NetCheckFailure): boolean =>
   (seenBy === from && node === to) || (seenBy === to && node === from);
-
-/** The ways on which nothing, or nothing large, arrives. Which of two it is, the node says that did not hear. */
-export function brokenWays({ reports, heard, silent }: Gathered): readonly Broken[] {
-  const ways = new Map<string, { way: Broken; networks: Set<string>; paths: NetCheckPath[] }>();
-  const note = (from: string, to: string, kind: Broken['kind'], path: NetCheckPath): void => {
-    const key = `${from} ${to} ${kind}`;
-    const known = ways.get(key) ?? {
-      way: { from, to, kind, networks: [], paths: [] },
-      networks: new Set(),
-      paths: [],
-    };
-    ways.set(key, known);
-    known.networks.add(path.network);
-    known.paths.push(path);
-  };
-  for (const { node, paths } of reports)
-    for (const path of paths) {
-      if (path.error !== undefined && !path.small) continue;
-      if (path.full) continue;
-      if (path.small) note(node, path.peer, 'large', path);
-      else if (silent.has(path.peer)) continue;
-      else if (
-        heard.get(path.peer)?.some(({ network, peer }) => network === path.network && peer === node) === true
-      )
-        note(path.peer, node, 'all', path);
-      else note(node, path.peer, 'all', path);
-    }
-  return [...ways.values()].map(({ way, networks, paths }) => ({
-    ...way,
-    networks: [...networks].sort(),
-    paths,
-  }));
-}
 
 function wayProblem(way: Broken, { reports, nodes }: Gathered, consequences: number): Problem {
   const { from, to, kind, networks, paths } = way;
@@ -149,6 +109,30 @@ function wayProblem(way: Broken, { reports, nodes }: Gathered, consequences: num
     step: 'tunnel',
     message: `what ${a} sends to ${b} by UDP port 4789 does not arrive; the address itself answers${also}`,
     remedy: `open UDP 4789 from ${addressOf(from)} to ${addressOf(to)}`,
+  };
+}
+
+function cutOffProblem({ node, networks, peers }: CutOff, { nodes, reports }: Gathered): Problem {
+  const address = nodes.find(({ name }) => name === node)?.address ?? node;
+  const paths = reports.flatMap((report) =>
+    report.paths.filter(({ peer }) => report.node === node || peer === node),
+  );
+  const works = paths.find(({ small, network }) => small && !networks.includes(network));
+  const silent = paths.every(({ reach }) => reach !== 'answers');
+  const base = { from: [node], networks };
+  const others = peers.join(', ');
+  if (works !== undefined)
+    return {
+      ...{ ...base, step: 'tunnel' },
+      message: `nothing goes between ${node} (${address}) and ${others} on ${networks.join(', ')}, though it does on ${works.network}`,
+      remedy: `look at the tunnel of that network on ${node}: \`ip -d link show type vxlan\`; the log of the agent there says what it cannot make`,
+    };
+  return {
+    ...{ ...base, step: silent ? 'underlay' : 'tunnel' },
+    message: silent
+      ? `nothing goes between ${node} (${address}) and ${others}: the address gives no answer at all`
+      : `nothing goes between ${node} (${address}) and ${others} by UDP port 4789; the address itself answers`,
+    remedy: `see that ${node} is on the network of the others, and open UDP 4789 from and to ${address}`,
   };
 }
 

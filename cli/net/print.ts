@@ -2,8 +2,9 @@
 import type { NetCheckReport } from '../../api-schemas/index.ts';
 import type { Palette } from '../output/color.ts';
 import { renderTable } from '../output/table.ts';
-import { brokenWays, type Diagnosis, type Problem } from './diagnose.ts';
+import type { Diagnosis, Problem } from './diagnose.ts';
 import type { Gathered } from './gather.ts';
+import { brokenWays } from './ways.ts';
 
 /** Nodes that a matrix has room for. */
 const mostColumns = 16;

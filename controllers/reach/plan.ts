@@ -63,7 +63,7 @@ export function plan({ nodes, networks }: Observed): Plan {
   for (const name of new Set(left.flatMap(({ from, to }) => [from, to])))
     say(name, pathsFail(name, left, connected));
   for (const { metadata, status } of nodes) {
-    const own = problemsOf(metadata.name, status, connected.has(metadata.name));
+    const own = problemsOf(status, connected.has(metadata.name));
     if (own !== undefined) say(metadata.name, own);
   }
   return { nodes: conditions, networks: networksOf(edges, networks) };
@@ -142,7 +142,7 @@ function textOf({ from, to, how, hasNoRoute }: Edge, connected: ReadonlyMap<stri
   }
 }
 
-function problemsOf(name: string, status: Node['status'], isConnected: boolean): NewCondition | undefined {
+function problemsOf(status: Node['status'], isConnected: boolean): NewCondition | undefined {
   // Of one that is away nothing new is known.
   if (!isConnected) return findCondition(status?.conditions, nodeNetwork);
   const problems = status?.network?.problems ?? [];

@@ -3,6 +3,7 @@ import type { Clock } from '../../../kit/clock.ts';
 import { messageOf } from '../../../kit/errors.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Run } from '../commands.ts';
+import { differencesOf } from './differences.ts';
 import { Guard } from './guard.ts';
 import { change, readKernel } from './kernel.ts';
 import { applied } from './model.ts';
@@ -63,6 +64,18 @@ export class Overlay {
   again(): Promise<void> {
     this.#kernel = undefined;
     return this.sync();
+  }
+
+  /** What the kernel does not have as it is wanted, as of now, in words; changes nothing. Never throws. */
+  async differences(): Promise<readonly string[]> {
+    const { run, tag, networks, local } = this.#options;
+    await this.#last;
+    try {
+      const wanted = wantedKernel(networks(), local() ?? '', tag);
+      return differencesOf(plan(wanted, await readKernel(run, tag, wanted.bridges.keys())));
+    } catch (error) {
+      return [`they cannot be read: ${messageOf(error)}`];
+    }
   }
 
   /** The tunnels stay, and go on without this process; with `teardown` they go. */
