@@ -41,17 +41,30 @@ function namesOf(object: Endpoints, own: readonly Network[], { tasks }: Objects)
   );
   const service = object.mode === 'dnsrr' || vips.length === 0 ? [all] : vips;
   const [slot] = ready;
-  const aliases = shared.flatMap(({ metadata }) => {
-    const on = object.networks?.find(({ network }) => network === metadata.name);
-    const here = on?.virtualIP === undefined || object.mode === 'dnsrr' ? undefined : [on.virtualIP];
-    return here === undefined ? [] : (on?.aliases ?? []).map((alias) => ({ name: `${alias}.${namespace}.orc.internal`, answers: here })); // prettier-ignore
-  });
+  const aliases = object.mode === 'dnsrr' ? [] : aliasesOf(object, shared);
   return [
     { name: full, answers: service },
     { name: name, answers: service },
     { name: `tasks.${full}`, answers: [all] },
     { name: `99.${full}`, answers: [absent] },
     ...(slot === undefined ? [] : [{ name: `${slot.slot}.${full}`, answers: [slot.ip] }]),
-    ...aliases,
+    ...aliases.map(({ alias, vips: here }) => ({
+      name: `${alias}.${namespace}.orc.internal`,
+      answers: [here.sort().join(' ')],
+    })),
   ];
+}
+
+/** An alias is that of the service on each network that it was given for. */
+function aliasesOf(
+  object: Endpoints,
+  shared: readonly Network[],
+): readonly { alias: string; vips: string[] }[] {
+  const found = new Map<string, string[]>();
+  for (const { metadata } of shared) {
+    const here = object.networks?.find(({ network }) => network === metadata.name);
+    for (const alias of here?.aliases ?? [])
+      if (here?.virtualIP !== undefined) found.set(alias, [...(found.get(alias) ?? []), here.virtualIP]);
+  }
+  return [...found].map(([alias, vips]) => ({ alias, vips }));
 }
