@@ -140,6 +140,27 @@ describe('an agent on a simulated engine', () => {
     await n.agent.close();
   });
 
+  test('leaves a network when all that was on it has ended, and what takes its place has had the time to come', async () => {
+    const n = await node();
+    const networks = async (): Promise<number> => (await n.runtime.listNetworks()).length;
+    n.assign(task('a'));
+    await n.settle();
+    const [container] = await n.runtime.list();
+    await n.runtime.kill(container?.id ?? '');
+    await n.settle();
+    expect(n.last('a')).toBe('Failed');
+    n.assign(task('a'));
+    await n.settle();
+    expect(await networks()).toBe(1);
+    n.clock.advance(10_000);
+    await n.settle();
+    expect([await networks(), (await n.runtime.list()).length]).toEqual([0, 1]);
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    expect([n.last('b'), await networks()]).toEqual(['Running', 1]);
+    await n.agent.close();
+  });
+
   test('waits for a network that is not given yet, and says so', async () => {
     const n = await node();
     n.assign(task('a', { networks: ['default', 'late'] }));

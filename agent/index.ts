@@ -107,6 +107,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const networks = new NodeNetworks({
     ...{ runtime, owner, ipv6, clock, logger },
     tasks: () => tasks.attached(),
+    isOver: (task) => tasks.isOver(task),
     ...(hasIngress
       ? {
           kernel: {
@@ -140,7 +141,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
             const { id } = container;
             return bridge === undefined
               ? []
-              : [{ task, id, bridge, addresses: networks.addressesOf(container) }];
+              : [{ task, id, bridge, addresses: networks.addressesOf(container, task) }];
           }),
         }),
         onProblems: (problems) => tasks.setPortProblems(problems),

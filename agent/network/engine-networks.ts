@@ -45,8 +45,8 @@ const lookMs = 100;
 export class EngineNetworks {
   readonly #options: EngineNetworksOptions;
   readonly #addresses = new Map<string, Addresses>();
-  /** By uid of the Network. */
-  readonly #made = new Map<string, Promise<EngineNetwork>>();
+  /** By uid of the Network, as it was wanted then. */
+  readonly #made = new Map<string, { readonly gateway: string; readonly found: Promise<EngineNetwork> }>();
   readonly #bridges = new Map<string, string>();
   #networks: ReadonlyMap<string, Network> = new Map();
   /** Keys of networks that a task of this node is on. */
@@ -162,19 +162,22 @@ export class EngineNetworks {
     const { uid = '' } = metadata;
     if (spec.external !== undefined)
       return Promise.resolve({ id: spec.external, name: spec.external, bridge: '' });
+    const { gateway = '' } = ownPart(network) ?? {};
     const known = this.#made.get(uid);
-    if (known !== undefined) return known;
-    const made = this.#inTurn(async () => {
+    if (known?.gateway === gateway) return known.found;
+    const found = this.#inTurn(async () => {
+      // The node had left the network, and has another address on it now: the engine's is made anew.
+      if (known !== undefined) this.#bridges.delete(uid);
       // A tunnel that stands alone has the address that the bridge will have.
       if (!this.#bridges.has(uid)) await this.#options.onBridges();
-      const found = await this.#options.runtime.ensureNetwork(this.#specOf(network));
-      this.#bridges.set(uid, found.bridge);
+      const made = await this.#options.runtime.ensureNetwork(this.#specOf(network));
+      this.#bridges.set(uid, made.bridge);
       await this.#options.onBridges();
-      return found;
+      return made;
     });
-    this.#made.set(uid, made);
-    made.catch(() => this.#made.get(uid) === made && this.#made.delete(uid));
-    return made;
+    this.#made.set(uid, { gateway, found });
+    found.catch(() => this.#made.get(uid)?.found === found && this.#made.delete(uid));
+    return found;
   }
 
   #take(network: Network, name: string): string {

@@ -15,7 +15,7 @@ import type { Run } from './commands.ts';
 import { EngineNetworks, mtuOf, ownPart } from './engine-networks.ts';
 import { Encryption, innerAddress } from './encryption/index.ts';
 import { dnsInput, meshOf, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
-import { keyOf, networkKeys, tunnelTag } from './names.ts';
+import { inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
 
@@ -25,6 +25,8 @@ export interface NodeNetworksOptions {
   readonly ipv6: boolean;
   /** Tasks of this node and their containers. */
   readonly tasks: () => Iterable<{ readonly task: Task; readonly container: ContainerState }>;
+  /** The task has ended, and its container runs no more: it may be kept for its logs, and needs no network. */
+  readonly isOver: (task: Task) => boolean;
   /** The kernel; absent where there is none to program (simulated nodes). */
   readonly kernel?: {
     readonly run: Run;
@@ -118,14 +120,14 @@ export class NodeNetworks {
     this.#isTold = true;
     this.#neighbours = neighboursOf(set);
     this.#tasks = set.tasks;
-    await this.#engine.assign(set.networks, set.tasks);
+    await this.#engine.assign(set.networks, this.#users());
     await this.update();
   }
 
   /** The engine is there again: its networks are found anew. */
   async again(): Promise<void> {
     this.#engine.forgetAll();
-    await this.#engine.assign(this.#set.networks, this.#tasks);
+    await this.#engine.assign(this.#set.networks, this.#users());
     await this.update();
   }
 
@@ -189,8 +191,12 @@ export class NodeNetworks {
   }
 
   /** The container's addresses by name of the Network, as a task's status has them. */
-  addressesOf({ addresses }: Pick<ContainerState, 'addresses'>): ContainerState['addresses'] {
-    return addresses.map(({ network, ip }) => ({ network: this.#engine.nameOf(network) ?? network, ip }));
+  addressesOf({ addresses }: Pick<ContainerState, 'addresses'>, task?: Task): ContainerState['addresses'] {
+    const named = addresses.map(({ network, ip }) => ({
+      network: this.#engine.nameOf(network) ?? network,
+      ip,
+    }));
+    return inOrder(named, task?.spec.networks);
   }
 
   /** All bridges of this node's networks. */
@@ -272,6 +278,10 @@ export class NodeNetworks {
     await this.#encryption?.close(teardown);
   }
 
+  #users(): readonly Task[] {
+    return this.#tasks.filter((task) => !this.#options.isOver(task));
+  }
+
   async #converge(): Promise<void> {
     try {
       const attached = this.#attached();
@@ -296,7 +306,7 @@ export class NodeNetworks {
       .filter(({ container }) => container.status !== 'exited')
       .map(({ task, container }) => {
         const { namespace = 'default' } = task.metadata;
-        const addresses = this.addressesOf(container).filter(({ ip }) => !ip.includes(':'));
+        const addresses = this.addressesOf(container, task).filter(({ ip }) => !ip.includes(':'));
         return {
           ...{ task, container },
           addresses: addresses.map(({ network, ip }) => ({ network: `${namespace}/${network}`, ip })),
@@ -323,7 +333,14 @@ export class NodeNetworks {
       const group = keys.join();
       const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys));
       made.set(group, own);
-      return [vips.set(id, { pid, startTime }, own)];
+      return [vips.set(id, { pid, startTime }, own, this.#wayOut(keys))];
     });
+  }
+
+  /** Of several networks engines take one by its name; the first that is named is meant. An internal one leads nowhere. */
+  #wayOut(keys: readonly string[]): string | undefined {
+    const first = this.#set.networks.find((network) => keyOf(network) === keys[0]);
+    if (keys.length < 2 || first === undefined || first.spec.internal === true) return undefined;
+    return ownPart(first)?.gateway;
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Network } from '../../api-schemas/index.ts';
-import { bridgeName, engineName, networkKeys, subnet6, tunnelTag } from './names.ts';
+import { bridgeName, engineName, inOrder, networkKeys, subnet6, tunnelTag } from './names.ts';
 
 const owner = (nodeName: string, cluster = 'c1') => ({ cluster, nodeName });
 const network = (name: string, uid = `uid-${name}`): Network => ({
@@ -30,6 +30,13 @@ describe('what a network is called on a node', () => {
   test('has an IPv6 range of its own that follows from it', () => {
     expect(subnet6(owner('n1'), one)).toMatch(/^fd[0-9a-f]{2}(:[0-9a-f]{4}){3}::\/64$/);
     expect(subnet6(owner('n1'), one)).toBe(subnet6(owner('n1'), one));
+  });
+
+  test('has its addresses in the order in which the task names it', () => {
+    const told = ['blue', 'default', 'other'].map((name, i) => ({ network: name, ip: `10.0.0.${i}` }));
+    const names = (networks?: readonly string[]) => inOrder(told, networks).map((one) => one.network);
+    expect(names(['default', 'green', 'blue'])).toEqual(['default', 'blue', 'other']);
+    expect(names()).toEqual(['blue', 'default', 'other']);
   });
 
   test('is in the namespace of its tasks', () => {

@@ -14,6 +14,18 @@ export const networkKeys = (task: {
 }): readonly string[] =>
   (task.spec.networks ?? []).map((name) => `${task.metadata.namespace ?? 'default'}/${name}`);
 
+/**
+ * A task's addresses in the order of its networks, that of the default route first: engines tell them in another one, and
+ * others reach the task by the first. Those of networks that it does not name come last. Pure.
+ */
+export function inOrder<A extends { readonly network: string }>(
+  addresses: readonly A[],
+  networks: readonly string[] = [],
+): readonly A[] {
+  const placeOf = ({ network }: A): number => networks.indexOf(network) + 1 || networks.length + 1;
+  return [...addresses].sort((a, b) => placeOf(a) - placeOf(b));
+}
+
 const digest = (...parts: readonly string[]): string =>
   createHash('sha256').update(parts.join('\0')).digest('hex');
 

@@ -16,12 +16,14 @@ import {
 } from './entry.ts';
 import { Limiter } from './limiter.ts';
 import { plan } from './plan.ts';
-import { furthest, type TaskRecord } from './record.ts';
+import { furthest, isEnded, type TaskRecord } from './record.ts';
 import { execute, inspect, say, type StepDeps } from './steps.ts';
 import { withPublished } from './published.ts';
 import type { Serving, TasksOptions } from './types.ts';
 
 export type { Serving, TasksOptions } from './types.ts';
+
+const leaveNetworksMs = 10_000;
 
 /**
  * Converges the node's containers to its assignments. Level-triggered: any call only wakes the tasks concerned, and each
@@ -42,6 +44,7 @@ export class Tasks {
   readonly #unseen = new Set<Entry>();
   #problems: readonly PortProblem[] = [];
   #cancelStops = (): void => undefined;
+  #cancelLeave = (): void => undefined;
   readonly #unreported = new Set<Entry>();
   #flushing: NodeJS.Immediate | undefined;
 
@@ -199,6 +202,14 @@ export class Tasks {
     );
   }
 
+  /** The task has ended, as far as is known here, and its container with it. */
+  isOver(task: Task): boolean {
+    const entry = this.#entries.get(task.metadata.uid ?? '');
+    if (entry?.container?.status === 'running') return false;
+    const status = entry === undefined ? task.status : furthest(entry.record.status, task.status);
+    return status !== undefined && isEnded(status.state);
+  }
+
   containerOf(uid: string): ContainerState | undefined {
     return this.#entries.get(uid)?.container ?? undefined;
   }
@@ -229,6 +240,7 @@ export class Tasks {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelStops();
+    this.#cancelLeave();
     this.#options.reach?.close();
     for (const entry of this.#entries.values()) {
       entry.cancelTimer?.();
@@ -338,11 +350,13 @@ export class Tasks {
 
   #remember(entry: Entry, change: Partial<TaskRecord>): void {
     const before = entry.record.status;
-    let status = change.status === undefined ? before : this.#stamped(before, this.#named(change.status));
+    let status =
+      change.status === undefined ? before : this.#stamped(before, this.#named(change.status, entry.task));
     if (status.state === 'Running' && before.state !== 'Running') status = this.#withPublished(entry, status);
     entry.record = { ...entry.record, ...change, status };
     this.#save();
     const moved = before.state !== status.state || change.failing !== undefined;
+    if (moved && isEnded(status.state)) this.#leaveNetworksSoon();
     const serving = moved && (before.state === 'Running' || status.state === 'Running');
     const followed = serving ? this.#options.onServing() : undefined;
     if (change.status === undefined) return;
@@ -353,11 +367,11 @@ export class Tasks {
   }
 
   /** With the addresses by names of Networks, as others know them. */
-  #named(status: TaskStatus): TaskStatus {
+  #named(status: TaskStatus, task: Task | undefined): TaskStatus {
     const { addresses } = status;
     return addresses === undefined
       ? status
-      : { ...status, addresses: this.#options.networks.addressesOf({ addresses }) };
+      : { ...status, addresses: this.#options.networks.addressesOf({ addresses }, task) };
   }
 
   #stamped(before: TaskStatus, status: TaskStatus): TaskStatus {
@@ -389,7 +403,17 @@ export class Tasks {
   }
 
   #networkUsers(): readonly Task[] {
-    return [...this.#entries.values()].flatMap(({ task }) => (task === undefined ? [] : [task]));
+    return [...this.#entries.values()].flatMap(({ task }) =>
+      task === undefined || this.isOver(task) ? [] : [task],
+    );
+  }
+
+  /** What has ended needs no network; what takes its place may need the same one, which takes time to make. */
+  #leaveNetworksSoon(): void {
+    this.#cancelLeave();
+    if (this.#closed) return;
+    const leave = (): void => this.#options.networks.keep(this.#networkUsers());
+    this.#cancelLeave = this.#options.clock.after(leaveNetworksMs, leave);
   }
 
   #save(): void {

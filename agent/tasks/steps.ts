@@ -29,7 +29,7 @@ export interface TaskNetworks {
   /** Names and rules follow what is known of containers as of this call. */
   update(): Promise<void>;
   /** The container's addresses by name of the Network. */
-  addressesOf(container: Pick<ContainerState, 'addresses'>): ContainerState['addresses'];
+  addressesOf(container: Pick<ContainerState, 'addresses'>, task?: Task): ContainerState['addresses'];
 }
 
 export interface StepDeps {

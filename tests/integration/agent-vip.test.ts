@@ -74,6 +74,22 @@ describe('a virtual IP', () => {
     expect(problems).toEqual([]);
   });
 
+  test('comes with the default route that a container of several networks is to have', async () => {
+    const routed = (): string => client.run('ip', '-4', 'route', 'show', 'default').trim();
+    client.run('ip', 'route', 'add', 'default', 'via', '10.64.15.253');
+    const start = (): Promise<void> => vips.set('client', client.process, [to(...addresses)], '10.64.15.254');
+    breaks = (argv) => (argv.includes('replace') ? 2 : undefined);
+    await start();
+    expect(problems).toEqual(['the default route by 10.64.15.254: broken']);
+    breaks = () => undefined;
+    await start();
+    expect(routed()).toBe('default via 10.64.15.254 dev eth0');
+    client.run('ip', 'route', 'replace', 'default', 'via', '10.64.15.253');
+    await vips.verify();
+    expect(routed()).toBe('default via 10.64.15.254 dev eth0');
+    expect(await tcp(1)).toHaveLength(1);
+  });
+
   test('leads a client to one endpoint with affinity, also after another service has changed', async () => {
     const pinned = { ...to(...addresses), affinity: 'clientIP' } as const;
     await set(pinned, { ip: '10.64.0.6', endpoints: [] });

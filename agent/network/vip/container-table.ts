@@ -8,7 +8,7 @@ import { normal, ruleset, table, update, type VirtualIP } from './rules.ts';
 /** What became of one pass. `repaired`: the kernel had other rules than were loaded last. */
 export type Outcome = 'same' | 'loaded' | 'repaired' | 'gone';
 
-/** The rules of one container: what was loaded last, and how to get from there to what is wanted. Not to be run twice at once. */
+/** The rules of one container, and its default route: what was loaded last, and how to get from there to what is wanted. Not to be run twice at once. */
 export class ContainerTable {
   readonly #process: ContainerProcess;
   readonly #run: Run;
@@ -18,8 +18,18 @@ export class ContainerTable {
   /** This nft prints rules in a way that cannot be read, so there is nothing to compare. */
   #isUnreadable = false;
   #hasTold = false;
+  /** Where the default route is to lead; undefined: where the engine has it. */
+  readonly #gateway: string | undefined;
+  #isRouted: boolean;
 
-  constructor(options: { process: ContainerProcess; run: Run; logger: Logger }) {
+  constructor(options: {
+    process: ContainerProcess;
+    run: Run;
+    logger: Logger;
+    gateway?: string | undefined;
+  }) {
+    this.#gateway = options.gateway;
+    this.#isRouted = options.gateway === undefined;
     this.#process = options.process;
     this.#run = options.run;
     this.#logger = options.logger;
@@ -35,7 +45,7 @@ export class ContainerTable {
     { verify, onLoaded }: { readonly verify: boolean; readonly onLoaded: () => void },
   ): Promise<Outcome> {
     const wanted = normal(vips);
-    if (!verify && this.#isLoaded(wanted)) {
+    if (!verify && this.#isRouted && this.#isLoaded(wanted)) {
       onLoaded();
       return 'same';
     }
@@ -45,8 +55,9 @@ export class ContainerTable {
       const text = before === undefined ? ruleset(wanted) : update(before, wanted);
       if (text !== '') await this.#load(run, text, wanted);
       onLoaded();
+      if (text !== '') await this.#endFlows(run, before, wanted);
+      if (verify || !this.#isRouted) await this.#route(run);
       if (text === '') return 'same';
-      await this.#endFlows(run, before, wanted);
       return isOther ? 'repaired' : 'loaded';
     });
     return outcome === gone ? 'gone' : outcome;
@@ -68,6 +79,17 @@ export class ContainerTable {
     if (result.code !== 0 && known !== undefined) result = await run(['nft', '-f', '-'], ruleset(wanted));
     check(result);
     this.#loaded = wanted;
+  }
+
+  async #route(run: Run): Promise<void> {
+    const gateway = this.#gateway;
+    if (gateway === undefined) return;
+    const { stdout } = await run(['ip', '-4', 'route', 'show', 'default']);
+    this.#isRouted = stdout.startsWith(`default via ${gateway} `);
+    if (this.#isRouted) return;
+    const { code, stderr } = await run(['ip', '-4', 'route', 'replace', 'default', 'via', gateway]);
+    if (code !== 0) throw new Error(`the default route by ${gateway}: ${stderr.trim()}`);
+    this.#isRouted = true;
   }
 
   async #isAsLoaded(run: Run, loaded: readonly VirtualIP[]): Promise<boolean> {

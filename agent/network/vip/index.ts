@@ -60,9 +60,10 @@ export class VirtualIPs {
   /**
    * Makes a running container have exactly these virtual IPs. Resolves when the kernel has what is wanted as of this
    * call, or has refused it. Never throws: what fails is told and tried again. Of a process that is gone nothing is
-   * touched. To be called at each start, since a namespace is new then.
+   * touched. To be called at each start, since a namespace is new then. `gateway`: where the default route is to lead, when
+   * the engine cannot be relied on for that.
    */
-  set(id: string, process: ContainerProcess, vips: readonly VirtualIP[]): Promise<void> {
+  set(id: string, process: ContainerProcess, vips: readonly VirtualIP[], gateway?: string): Promise<void> {
     let entry = this.#entry(id);
     const isNew = entry.process?.pid !== process.pid || entry.process.startTime !== process.startTime;
     if (isNew && entry.process !== undefined) {
@@ -73,7 +74,7 @@ export class VirtualIPs {
     if (isNew) {
       const { run, logger } = this.#options;
       entry.process = process;
-      entry.table = new ContainerTable({ process, run, logger: logger.child({ container: id }) });
+      entry.table = new ContainerTable({ process, run, gateway, logger: logger.child({ container: id }) });
     }
     entry.vips = vips;
     this.#watch();

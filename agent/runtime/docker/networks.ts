@@ -8,36 +8,48 @@ interface Found {
   readonly Name: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Options?: Readonly<Record<string, string>> | null;
+  readonly IPAM?: {
+    readonly Config?: readonly { readonly Subnet?: string; readonly Gateway?: string }[] | null;
+  };
 }
 
 const bridgeOption = 'com.docker.network.bridge.name';
 const mtuOption = 'com.docker.network.driver.mtu';
 
-/** Finds our network of that name, or makes it. Callers refer to it by id: on 20.10 a name may be ambiguous. */
+/**
+ * Finds our network of that name, or makes it. Callers refer to it by id: on 20.10 a name may be ambiguous. One with
+ * another gateway is of a time before the node had left the network, and somebody else may have that address now: it is
+ * made anew.
+ */
 export async function ensureNetwork(
   docker: Docker,
   owner: Owner,
   spec: NetworkSpec,
 ): Promise<{ id: string; name: string; bridge: string }> {
   try {
-    return (await find(docker, owner, spec.name)) ?? (await create(docker, owner, spec));
+    const found = await find(docker, owner, spec.name);
+    if (found === undefined) return await create(docker, owner, spec);
+    if (isAsWanted(found, spec)) return networkOf(found);
+    await docker.getNetwork(found.Id).remove();
+    return await create(docker, owner, spec);
   } catch (error) {
     throw runtimeError(error, `making network ${spec.name}`);
   }
 }
 
-async function find(
-  docker: Docker,
-  owner: Owner,
-  name: string,
-): Promise<{ id: string; name: string; bridge: string } | undefined> {
+async function find(docker: Docker, owner: Owner, name: string): Promise<Found | undefined> {
   const filters = { name: [name], label: ownerFilter(owner) };
-  const found = ((await docker.listNetworks({ filters: JSON.stringify(filters) })) as Found[]).find(
-    (network) => network.Name === name,
-  );
-  if (found === undefined) return undefined;
-  return { id: found.Id, name, bridge: found.Options?.[bridgeOption] ?? `br-${found.Id.slice(0, 12)}` };
+  const all = (await docker.listNetworks({ filters: JSON.stringify(filters) })) as Found[];
+  return all.find((network) => network.Name === name);
 }
+
+const networkOf = ({ Id: id, Name: name, Options }: Found): { id: string; name: string; bridge: string } => ({
+  ...{ id, name, bridge: Options?.[bridgeOption] ?? `br-${id.slice(0, 12)}` },
+});
+
+const isAsWanted = ({ IPAM }: Found, { subnet }: NetworkSpec): boolean =>
+  subnet === undefined ||
+  (IPAM?.Config ?? []).some(({ Subnet, Gateway }) => Subnet === subnet.cidr && Gateway === subnet.gateway);
 
 async function create(
   docker: Docker,
@@ -66,7 +78,7 @@ async function create(
     // Made between our look and now.
     const other = statusOf(error) === 409 ? await find(docker, owner, spec.name) : undefined;
     if (other === undefined) throw error;
-    return other;
+    return networkOf(other);
   }
 }
 

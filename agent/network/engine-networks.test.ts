@@ -1,0 +1,53 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Network, Task } from '../../api-schemas/index.ts';
+import { FakeClock } from '../../kit/clock.ts';
+import { silentLogger } from '../../kit/log.ts';
+import { EngineNetworks } from './engine-networks.ts';
+
+const network = (gateway: string): Network => ({
+  apiVersion: 'orc.dev/v1',
+  kind: 'Network',
+  metadata: { name: 'default', namespace: 'default', uid: 'net-uid' },
+  spec: {},
+  status: { vni: 4097, subnet: '10.64.0.0/20', nodes: { n: { gateway, blocks: ['10.64.1.0/27'] } } },
+});
+const task: Task = {
+  apiVersion: 'orc.dev/v1',
+  kind: 'Task',
+  metadata: { name: 'a', namespace: 'default', uid: 'a-uid' },
+  spec: { service: 'web', revision: 'r', nodeName: 'n', networks: ['default'], desiredState: 'Running' },
+};
+
+describe('the networks of an engine', () => {
+  test('are looked for again when the node comes back into one with another address', async () => {
+    const said: string[] = [];
+    const networks: EngineNetworks = new EngineNetworks({
+      runtime: {
+        ensureNetwork: ({ name, bridge, subnet }) => {
+          said.push(`make one with ${subnet?.gateway}`);
+          return Promise.resolve({ id: name, name, bridge });
+        },
+        listNetworks: () => Promise.resolve([]),
+        removeNetwork: () => Promise.resolve(),
+      },
+      owner: { cluster: 'c', nodeName: 'n' },
+      ipv6: false,
+      containers: () => [],
+      onBridges: () => {
+        said.push(networks.bridgeOf(network('')) === undefined ? 'no tunnel' : 'a tunnel');
+        return Promise.resolve();
+      },
+      obstacle: () => undefined,
+      clock: new FakeClock(),
+      logger: silentLogger,
+    });
+    await networks.assign([network('10.64.0.254')], [task]);
+    await networks.assign([network('10.64.0.254')], [task]);
+    await networks.assign([network('10.64.0.253')], [task]);
+    expect(said).toEqual([
+      ...['no tunnel', 'make one with 10.64.0.254', 'a tunnel'],
+      // The old bridge goes: what is a port of it would stay.
+      ...['no tunnel', 'make one with 10.64.0.253', 'a tunnel'],
+    ]);
+  });
+});
