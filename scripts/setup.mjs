@@ -110,6 +110,8 @@ const packageOf = {
   ip: 'iproute2',
   busybox: 'busybox-static',
   conntrack: 'conntrack',
+  wg: 'wireguard-tools',
+  'wireguard-go': 'wireguard-go',
   mmdebstrap: 'mmdebstrap',
   iperf3: 'iperf3',
 };

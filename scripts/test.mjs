@@ -13,7 +13,7 @@ const isWanted = (name) => only.length === 0 || only.includes(name);
 try {
   checkNode();
   ensureNodeModules();
-  ensurePrograms(['etcd', 'dockerd', 'nft', 'iptables', 'ip', 'busybox', 'conntrack']);
+  ensurePrograms(['etcd', 'dockerd', 'nft', 'iptables', 'ip', 'busybox', 'conntrack', 'wg', 'wireguard-go']);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`setup: ${error.message}`);

@@ -30,9 +30,9 @@ const device = (epoch: number, madeMs: number, ...links: readonly (readonly [str
   ...{ port: portOf(epoch), mtu: 1420, isUp: true, addresses: [inner], links: new Map(links) },
 });
 const kernel = (devices: readonly Device[], routes: Readonly<Record<string, string>> = {}): MeshKernel => ({
-  ...{ devices, routes: new Map(Object.entries(routes)), hasGuard: true, hasRules: true },
+  ...{ devices, routes: new Map(Object.entries(routes)), hasGuard: true, rules: 'loaded' },
 });
-const empty: MeshKernel = { devices: [], routes: new Map(), hasGuard: false, hasRules: false };
+const empty: MeshKernel = { devices: [], routes: new Map(), hasGuard: false, rules: 'none' };
 const opsOf = (wanted: Mesh | undefined, found: MeshKernel, settledMs?: number): readonly MeshOp[] =>
   planMesh(wanted, found, tag, nowMs, settledMs).ops;
 const kinds = (ops: readonly MeshOp[]): readonly string[] => ops.map(({ kind }) => kind);
@@ -150,7 +150,7 @@ describe('the mesh of encrypted networks', () => {
 
   /** The kernel after the ops, as far as the plan looks at it. */
   const applied = (found: MeshKernel, ops: readonly MeshOp[], wanted: Mesh): MeshKernel => {
-    let { devices, hasGuard, hasRules } = found;
+    let { devices, hasGuard, rules } = found;
     const routes = new Map(found.routes);
     const change = (name: string, make: (is: Device) => Partial<Device>): void => {
       devices = devices.map((is) => (is.name === name ? { ...is, ...make(is) } : is));
@@ -163,7 +163,7 @@ describe('the mesh of encrypted networks', () => {
           break;
         case 'rules':
         case 'unrule':
-          hasRules = op.kind === 'rules';
+          rules = op.kind === 'rules' ? 'loaded' : 'none';
           break;
         case 'make':
           expect(devices.some(({ name }) => name === op.device)).toBe(false);
@@ -203,7 +203,7 @@ describe('the mesh of encrypted networks', () => {
         case 'unroute':
           routes.delete(op.inner);
       }
-    return { devices, routes, hasGuard, hasRules };
+    return { devices, routes, hasGuard, rules };
   };
 
   test('comes to be what is wanted from whatever was there, and then changes no more', () => {
@@ -225,7 +225,7 @@ describe('the mesh of encrypted networks', () => {
             expect(known.has(to)).toBe(true);
             expect(is.devices.some(({ name }) => name === by)).toBe(true);
           }
-          expect([is.hasGuard, is.hasRules]).toEqual([true, true]);
+          expect([is.hasGuard, is.rules]).toEqual([true, 'loaded']);
         }
       }),
       { numRuns: 500 },

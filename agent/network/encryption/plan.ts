@@ -47,7 +47,7 @@ export function planMesh(
 
   const ops: MeshOp[] = [];
   if (!found.hasGuard) ops.push({ kind: 'guard' });
-  if (!found.hasRules) ops.push({ kind: 'rules' });
+  if (found.rules !== 'loaded') ops.push({ kind: 'rules' });
   ops.push(...gone.map(({ name }): MeshOp => ({ kind: 'remove', device: name })));
   if (current === undefined) ops.push({ kind: 'make', device: newest, epoch: mesh.epoch });
   for (const device of kept) ops.push(...deviceOps(device, mesh));
@@ -95,11 +95,11 @@ function linkOf(peer: MeshPeer, device: Device): Link | undefined {
   return key === undefined ? undefined : device.links.get(key);
 }
 
-const none = ({ devices, hasGuard, hasRules }: MeshKernel): readonly MeshOp[] => [
+const none = ({ devices, hasGuard, rules }: MeshKernel): readonly MeshOp[] => [
   ...devices.map(({ name }): MeshOp => ({ kind: 'remove', device: name })),
   // The last things to go.
   ...(hasGuard ? [{ kind: 'unguard' } as const] : []),
-  ...(hasRules ? [{ kind: 'unrule' } as const] : []),
+  ...(rules !== 'none' ? [{ kind: 'unrule' } as const] : []),
 ];
 
 function deviceOps({ name: device, mtu, isUp, addresses }: Device, mesh: Mesh): readonly MeshOp[] {

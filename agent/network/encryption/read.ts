@@ -35,7 +35,7 @@ export async function readMesh(run: Run, tag: string, rules: string | undefined)
       ),
     ),
     hasGuard: all.some(({ dst, type }) => dst === innerRange && type === 'unreachable'),
-    hasRules: listed !== undefined && listed === rules,
+    rules: listed === undefined ? 'none' : listed === rules ? 'loaded' : 'other',
   };
 }
 

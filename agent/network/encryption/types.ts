@@ -57,7 +57,7 @@ export interface MeshKernel {
   /** What no device leads to is unreachable, and not on its way in clear. */
   readonly hasGuard: boolean;
   /** Packets in clear are dropped on their way in, and on their way out. */
-  readonly hasRules: boolean;
+  readonly rules: 'none' | 'loaded' | 'other';
 }
 
 /** A peer as a WireGuard device is to know it. */
