@@ -2,6 +2,9 @@ import { parseDuration } from '../../api-schemas/index.ts';
 import { isWanted, type Entry } from './entry.ts';
 import type { TaskRecord } from './record.ts';
 
+/** Why such a task has failed. */
+export const disconnected = 'Disconnected';
+
 export interface Overdue {
   readonly due: readonly { readonly entry: Entry; readonly failing: NonNullable<TaskRecord['failing']> }[];
   /** Until the next one is due, in ms; undefined when there is none. */
@@ -22,7 +25,7 @@ export function overdue(entries: readonly Entry[], outMs: number): Overdue {
     if (leftMs > 0) nextMs = Math.min(nextMs ?? leftMs, leftMs);
     else {
       const message = `no server was reached for ${after}: the node has stopped it, as its service asks`;
-      due.push({ entry, failing: { reason: 'Disconnected', message } });
+      due.push({ entry, failing: { reason: disconnected, message } });
     }
   }
   return { due, nextMs };

@@ -210,6 +210,13 @@ describe('a task that is to stop and takes connections', () => {
     expect(at(-600_000, leaving)).toEqual({ kind: 'stop' });
   });
 
+  test('as its health check says no, leaves, too', () => {
+    const failing = { reason: 'Unhealthy', message: '' };
+    const ill = { task: task({ networks }), record: { ...record, failing } };
+    expect(plan(view('Running', container(), ill))).toEqual({ kind: 'leave' });
+    expect(plan(view('Running', container(), { ...ill, hasLeft: true }))).toEqual({ kind: 'stop' });
+  });
+
   test('is stopped at once where nobody knows it', () => {
     const wanted = task({ networks, desiredState: 'Shutdown' });
     expect(plan(view('Starting', container(), { task: wanted }))).toEqual({ kind: 'stop' });

@@ -1,6 +1,7 @@
 import { leaveWithinMs, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
 import type { ContainerState } from '../runtime/types.ts';
 import { afterEndAlone } from './alone.ts';
+import { disconnected } from './disconnected.ts';
 import { finished, lost, running } from './outcome.ts';
 import { isBefore, isEnded, pullRetry, type TaskRecord } from './record.ts';
 
@@ -58,10 +59,11 @@ export function plan(view: TaskView): Step {
   if (task.spec.desiredState === 'Shutdown') return shutDown(view);
   if (container === 'missing')
     return record.containerID === undefined ? prepare(view, task) : report(lost(record));
-  if (record.failing !== undefined)
-    return container.status === 'running'
-      ? { kind: 'stop' }
-      : report(finished(container, record, 'Failed', record.failing));
+  if (record.failing !== undefined) {
+    if (container.status !== 'running') return report(finished(container, record, 'Failed', record.failing));
+    // Who is cut off has a time by which it is to be stopped, and nobody tells it that it has left.
+    return record.failing.reason === disconnected ? { kind: 'stop' } : leave(view);
+  }
   switch (container.status) {
     case 'created':
       return launch(view, task, container);

@@ -73,7 +73,11 @@ export async function execute(
       return container ? restartAlone(deps, entry, container.id) : undefined;
     case 'fail':
       say(deps, entry, 'Warning', step.reason, step.message);
-      return remember(entry, { failing: { reason: step.reason, message: step.message } });
+      // Servers take it out of the Endpoints when they know.
+      return remember(entry, {
+        failing: { reason: step.reason, message: step.message },
+        status: { ...entry.record.status, reason: step.reason, message: step.message },
+      });
     case 'leave':
       return remember(entry, { leavingAt: deps.clock.now() });
     case 'stop': {

@@ -35,6 +35,7 @@ describe('the endpoints plan', () => {
       aTask(service, { slot: 4, nodeName: 'n1', desiredState: 'Shutdown', status: at('10.0.0.4') }),
       aTask(service, { slot: 5, nodeName: 'n1', deleting: true, status: at('10.0.0.5') }),
       aTask(service, { slot: 6, nodeName: 'lost', status: at('10.0.0.6') }),
+      aTask(service, { slot: 7, nodeName: 'n1', status: { ...at('10.0.0.7'), reason: 'Unhealthy' } }),
     ];
     const { endpoints } = plan({ service, tasks, nodes, endpoints: undefined, ...none });
     expect(endpoints.endpoints?.map((e) => e.ip)).toEqual(['10.0.0.1', '10.0.0.2']);

@@ -24,9 +24,9 @@ export const isDone = (task: Task, { restart }: Pick<Policy, 'restart'>): boolea
 
 export const isRunning = (task: Task): boolean => stateOf(task) === 'Running';
 
-/** Whether it serves: live, Running (so healthy), and its node is not lost. */
+/** Whether it serves: live, Running, not about to be stopped by its node (which says why), and that is not lost. */
 export const isReady = (task: Task, nodes: ReadonlyMap<string, Node>): boolean =>
-  isLive(task) && isRunning(task) && !isOnLostNode(task, nodes);
+  isLive(task) && isRunning(task) && task.status?.reason === undefined && !isOnLostNode(task, nodes);
 
 /** On a node that is lost or no longer exists. */
 export function isOnLostNode(task: Task, nodes: ReadonlyMap<string, Node>): boolean {

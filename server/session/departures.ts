@@ -196,9 +196,11 @@ export class Departures {
 
 const endedAt = taskStates.indexOf('Complete');
 
-/** Whether its container is to be stopped, and has not ended. */
+/** Whether its container is to be stopped, and has not ended; a node that gives one up by itself says why. */
 const isToStop = ({ metadata, spec, status }: Task): boolean =>
-  (metadata.deletionTimestamp !== undefined || spec.desiredState === 'Shutdown') &&
+  (metadata.deletionTimestamp !== undefined ||
+    spec.desiredState === 'Shutdown' ||
+    (status?.state === 'Running' && status.reason !== undefined)) &&
   taskStates.indexOf(status?.state ?? 'New') < endedAt;
 
 const names = new WeakMap<Endpoints, ReadonlySet<string>>();
