@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseConstraint } from './constraints.ts';
 import { parseImage } from './image.ts';
+import { parseSubnet6 } from './ipv6.ts';
 import { parseSubnet } from './subnet.ts';
 import { parseBytes, parseCpus, parseDuration } from './units.ts';
 
@@ -53,6 +54,8 @@ export const formats = {
   constraint: parsing(parseConstraint),
   ip: (value: string) => (isIP(value) === 0 ? 'must be an IP address, like 10.0.0.1 or ::1' : undefined),
   subnet: parsing(parseSubnet),
+  subnet6: parsing(parseSubnet6),
+  range: (value: string) => parsing(value.includes(':') ? parseSubnet6 : parseSubnet)(value),
   'date-time': matching(
     /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/,
     'a time like 2030-01-02T15:04:05Z',

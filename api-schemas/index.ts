@@ -11,6 +11,18 @@ export { withDefaults } from './defaults.ts';
 export { canonicalJson, contentHash } from './hash.ts';
 export { defaultNetwork, hostPortsOf, ingressPortsOf, networksOf, templateOf } from './template.ts';
 export { holdsAddress } from './network/holds.ts';
+export {
+  defaultPool6,
+  formatSubnet6,
+  ip4Of,
+  ip6Of,
+  isWithin6,
+  numberToIp6,
+  overlaps6,
+  parseSubnet6,
+  subnet6Of,
+  type Subnet6,
+} from './ipv6.ts';
 export * from './units.ts';
 export {
   formatSubnet,

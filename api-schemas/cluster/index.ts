@@ -1,7 +1,7 @@
 import { ageColumn, column, nameColumn } from '../columns.ts';
 import { defineKind } from '../kind.ts';
 import { clusterSchema } from './schema.ts';
-import { validateKeyRotation, validatePools } from './validate.ts';
+import { validateKeyRotation, validatePool6, validatePools } from './validate.ts';
 
 /** Name of the one Cluster object. */
 export const clusterName = 'orc';
@@ -29,6 +29,7 @@ export const clusterKind = defineKind<'Cluster'>({
       { label: 'Managers', path: 'status.managers', as: 'map' },
       { label: 'Token generations', path: 'spec.tokens', as: 'map' },
       { label: 'Network pools', path: 'spec.networks.pools', as: 'table' },
+      { label: 'IPv6 pool', path: 'status.ipv6Pool' },
       { label: 'CA', path: 'status.ca', as: 'map' },
       { label: 'Network keys', path: 'status.keys', as: 'map' },
       { label: 'Conditions', path: 'status.conditions', as: 'table' },
@@ -38,6 +39,7 @@ export const clusterKind = defineKind<'Cluster'>({
   subresources: { status: true },
   validate: ({ spec }) => [
     ...validatePools(spec?.networks?.pools, 'spec.networks.pools'),
+    ...validatePool6(spec?.networks?.ipv6Pool, 'spec.networks.ipv6Pool'),
     ...validateKeyRotation(spec?.networks?.keyRotation, 'spec.networks.keyRotation'),
   ],
   readOnly: ['create', 'delete'],

@@ -38,6 +38,10 @@ const spec = obj(
           ),
           { default: [{ cidr: '10.64.0.0/10', size: 20 }] },
         ),
+        ipv6Pool: str(
+          'IPv6 range, a /40, e.g. `fd12:3456:7800::/40`, that the prefixes of networks with `ipv6` are in; one of the cluster’s own (RFC 4193) when absent. What is given stays given when it changes.',
+          { format: 'subnet6' },
+        ),
         keyRotation: str('How long the keys of encrypted networks are used.', {
           format: 'duration',
           default: '12h',
@@ -117,6 +121,9 @@ const status = obj(
     managers: mapOf('By name of the manager.', manager),
     ca,
     keys,
+    ipv6Pool: str('The range that prefixes of networks are given from, since the first one was.', {
+      format: 'subnet6',
+    }),
     restoredAt: str('When it was last begun anew, from a backup or from one member.', {
       format: 'date-time',
     }),

@@ -32,6 +32,8 @@ export interface ClusterSpec {
   readonly networks?: {
     /** Tried in this order. What is given stays given when they change. */
     readonly pools?: readonly NetworkPool[];
+    /** IPv6 range, a /40, e.g. `fd12:3456:7800::/40`, that the prefixes of networks with `ipv6` are in; one of the cluster’s own (RFC 4193) when absent. What is given stays given when it changes. */
+    readonly ipv6Pool?: string;
     /** How long the keys of encrypted networks are used. */
     readonly keyRotation?: string;
     /** Raised by one to have new keys now, see `orc net rotate-keys`. */
@@ -58,6 +60,8 @@ export interface ClusterStatus {
   readonly ca?: ClusterCa;
   /** The keys of encrypted networks; absent before the first one. Written by the controller `keys` alone. */
   readonly keys?: ClusterKeys;
+  /** The range that prefixes of networks are given from, since the first one was. */
+  readonly ipv6Pool?: string;
   /** When it was last begun anew, from a backup or from one member. */
   readonly restoredAt?: string;
   /** What holds of the object now, each with the reason why. */

@@ -1,6 +1,7 @@
 import type { Cause } from '../../kit/errors.ts';
 import { each } from '../items.ts';
 import * as problem from '../problems.ts';
+import { parseSubnet6, pool6Bits } from '../ipv6.ts';
 import { parseDuration } from '../units.ts';
 import { overlaps, parseSubnet, type Subnet } from '../subnet.ts';
 import type { NetworkPool } from '../types.ts';
@@ -22,6 +23,12 @@ export function validatePools(pools: readonly NetworkPool[] | undefined, at: str
   });
   return causes;
 }
+
+/** A network's number follows it, so that each network has a prefix of its own. */
+export const validatePool6 = (pool: string | undefined, at: string): readonly Cause[] =>
+  pool === undefined || parseSubnet6(pool).prefix === pool6Bits
+    ? []
+    : [problem.invalid(at, pool, `must be a /${String(pool6Bits)}`)];
 
 const shortestMs = 600_000;
 

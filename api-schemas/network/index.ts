@@ -29,6 +29,7 @@ export const networkKind = defineKind<'Network'>({
     column('Subnet', 'Its addresses.', ({ spec, status }) =>
       spec?.external === undefined ? (status?.subnet ?? spec?.subnet) : `external:${spec.external}`,
     ),
+    column('Subnet6', 'Its IPv6 prefix.', ({ status }) => status?.subnet6, 1),
     column('VNI', 'Number on the wire.', ({ status }) => status?.vni?.toString()),
     column('Nodes', 'Nodes that are in it.', ({ status }) => String(Object.keys(status?.nodes ?? {}).length)),
     column('Status', '`Ready`, or the reason why not.', statusText),
@@ -50,6 +51,7 @@ export const networkKind = defineKind<'Network'>({
   describe: {
     fields: [
       { label: 'Subnet', path: 'status.subnet' },
+      { label: 'IPv6 prefix', path: 'status.subnet6' },
       { label: 'VNI', path: 'status.vni' },
       { label: 'External', path: 'spec.external' },
       { label: 'Internal', path: 'spec.internal' },

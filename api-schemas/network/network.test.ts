@@ -4,6 +4,7 @@ import { networksOf, templateOf } from '../template.ts';
 import { kindByName } from '../kinds.ts';
 import type { Condition, Network, NetworkSpec, ServiceSpec, StackSpec } from '../types.ts';
 import { validate } from '../validate.ts';
+import { holdsAddress } from './holds.ts';
 
 const problems = (kind: string, spec: unknown, name = 'net'): string[] =>
   validate({
@@ -40,6 +41,34 @@ describe('a Network', () => {
   test('may be encrypted, but not where it is the engine’s', () => {
     expect(ofNetwork({ encrypted: true })).toEqual([]);
     expect(ofNetwork({ external: 'lan', encrypted: true })[0]).toMatch(/spec.encrypted: Forbidden/);
+  });
+});
+
+describe('a Network with IPv6', () => {
+  test('says so, in a stack as well, with room for its packets', () => {
+    expect(ofNetwork({ ipv6: true, mtu: 1280 })).toEqual([]);
+    expect(ofStack({ networks: { default: { ipv6: true } } })).toEqual([]);
+    expect(ofNetwork({ mtu: 1279 })).toEqual([]);
+    expect(ofNetwork({ ipv6: true, mtu: 1279 })[0]).toMatch(/spec.mtu: .*at least 1280/);
+    expect(ofNetwork({ external: 'lan', ipv6: true })[0]).toMatch(/spec.ipv6: Forbidden/);
+    expect(problems('Network', { enableIPv6: true })[0]).toMatch(/spec.enableIPv6: .*ipv6/);
+  });
+
+  test('has its prefix in a pool of the cluster, a \/40', () => {
+    const ofCluster = (ipv6Pool: string): string[] => problems('Cluster', { networks: { ipv6Pool } }, 'orc');
+    expect(ofCluster('fd12:3456:7800::/40')).toEqual([]);
+    expect(ofCluster('fd12:3456:7890::/40')[0]).toMatch(/ipv6Pool: .*fd12:3456:7800::\/40/);
+    expect(ofCluster('fd12:3456::/32')[0]).toMatch(/ipv6Pool: .*must be a \/40/);
+  });
+
+  test('has in it the addresses that follow from those of a node’s blocks', () => {
+    const node = { gateway: '10.0.0.254', blocks: ['10.0.1.0/27'] };
+    const prefix = 'fd12:3456:7800:1001::/64';
+    expect(holdsAddress(node, '10.0.1.5')).toBe(true);
+    expect(holdsAddress(node, 'fd12:3456:7800:1001::a00:105', prefix)).toBe(true);
+    expect(holdsAddress(node, 'fd12:3456:7800:1001::a00:205', prefix)).toBe(false);
+    expect(holdsAddress(node, 'fd12:3456:7800:1002::a00:105', prefix)).toBe(false);
+    expect(holdsAddress(node, 'fd12:3456:7800:1001::a00:105')).toBe(false);
   });
 });
 

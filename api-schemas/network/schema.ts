@@ -15,6 +15,9 @@ export const networkSpecSchema: Schema = obj(
     subnet: str('IPv4 range, e.g. `10.20.0.0/20`; from the pools of the cluster when absent.', {
       format: 'subnet',
     }),
+    ipv6: bool('Its containers have IPv6, too; where a node has none, those on it have IPv4 alone.', {
+      default: false,
+    }),
     internal: bool('No way out of the network.', { default: false }),
     attachable: bool('Containers that orc does not run may join on their node.', { default: false }),
     mtu: int(
@@ -34,11 +37,9 @@ export const networkSpecSchema: Schema = obj(
   {
     title: 'NetworkSpec',
     default: {},
-    'x-orc-later': {
-      ipv6: 'IPv6 on networks',
-      enableIPv6: 'IPv6 on networks',
-    },
     'x-orc-instead': {
+      enableIPv6: 'ipv6',
+      enable_ipv6: 'ipv6',
       driverOpts: 'driverOptions',
       driver_opts: 'driverOptions',
       options: 'driverOptions',
@@ -73,6 +74,9 @@ const status = obj(
     observedGeneration: observedGenerationSchema,
     vni: int('Number of the network on the wire; no other network has it.', 4097, 2 ** 24 - 1),
     subnet: str('Its range; no other network has an address of it.', { format: 'subnet' }),
+    subnet6: str('Its IPv6 prefix; in it, each address follows from an IPv4 address, as its last 32 bits.', {
+      format: 'subnet6',
+    }),
     epoch: int('Of the keys, where the network is encrypted: raised with each rotation.', 1, 2 ** 53 - 1),
     nodes: mapOf('By name of the node: those that are in the network.', node),
     virtualIPs: mapOf('By name of the service.', str('The address.', { format: 'ip' })),

@@ -24,6 +24,8 @@ export interface Network extends Obj {
 export interface NetworkSpec {
   /** IPv4 range, e.g. `10.20.0.0/20`; from the pools of the cluster when absent. */
   readonly subnet?: string;
+  /** Its containers have IPv6, too; where a node has none, those on it have IPv4 alone. */
+  readonly ipv6?: boolean;
   /** No way out of the network. */
   readonly internal?: boolean;
   /** Containers that orc does not run may join on their node. */
@@ -49,6 +51,8 @@ export interface NetworkStatus {
   readonly vni?: number;
   /** Its range; no other network has an address of it. */
   readonly subnet?: string;
+  /** Its IPv6 prefix; in it, each address follows from an IPv4 address, as its last 32 bits. */
+  readonly subnet6?: string;
   /** Of the keys, where the network is encrypted: raised with each rotation. */
   readonly epoch?: number;
   /** By name of the node: those that are in the network. */

@@ -12,25 +12,37 @@ const [widest, narrowest] = [8, 25];
 /** Rules between the fields of a network; `at` is their path. */
 export function validateNetworkSpec(spec: NetworkSpec, at: string): readonly Cause[] {
   if (spec.external !== undefined) {
-    const own = ['subnet', 'internal', 'attachable', 'mtu', 'encrypted', 'driverOptions'] as const;
+    const own = ['subnet', 'ipv6', 'internal', 'attachable', 'mtu', 'encrypted', 'driverOptions'] as const;
     return own
       .filter((field) => spec[field] !== undefined)
       .map((field) =>
         problem.forbidden(`${at}.${field}`, 'not with `external`: that network is the engine’s, as it is'),
       );
   }
-  if (spec.subnet === undefined) return [];
-  const { prefix } = parseSubnet(spec.subnet);
+  return [...subnetProblems(spec, at), ...mtuProblems(spec, at)];
+}
+
+function subnetProblems({ subnet }: NetworkSpec, at: string): readonly Cause[] {
+  if (subnet === undefined) return [];
+  const { prefix } = parseSubnet(subnet);
   return prefix >= widest && prefix <= narrowest
     ? []
     : [
         problem.invalid(
           `${at}.subnet`,
-          spec.subnet,
+          subnet,
           `must be between /${String(widest)} and /${String(narrowest)}: a part is for virtual IPs, and each node takes 32 addresses at a time`,
         ),
       ];
 }
+
+/** The kernel has no IPv6 on a device that takes less. */
+const leastMtu6 = 1280;
+
+const mtuProblems = ({ ipv6, mtu }: NetworkSpec, at: string): readonly Cause[] =>
+  ipv6 !== true || mtu === undefined || mtu >= leastMtu6
+    ? []
+    : [problem.invalid(`${at}.mtu`, mtu, `must be at least ${String(leastMtu6)} with \`ipv6\``)];
 
 /** A network may not be named like a network mode. */
 export const validateNetworkName = (name: string, at: string): readonly Cause[] =>

@@ -77,7 +77,7 @@ const status = obj(
       obj(
         'One range.',
         {
-          to: str('The range, e.g. `10.0.0.0/8`.', { format: 'subnet' }),
+          to: str('The range, e.g. `10.0.0.0/8` or `fd00::/8`.', { format: 'range' }),
           of: str('What has it, in words, e.g. `dev eth0` or `engine network bridge`.', { minLength: 1 }),
         },
         { title: 'NodeRoute', required: ['to', 'of'] },

@@ -111,7 +111,7 @@ export interface NodeResources {
 
 /** One range. */
 export interface NodeRoute {
-  /** The range, e.g. `10.0.0.0/8`. */
+  /** The range, e.g. `10.0.0.0/8` or `fd00::/8`. */
   readonly to: string;
   /** What has it, in words, e.g. `dev eth0` or `engine network bridge`. */
   readonly of: string;

@@ -64,5 +64,5 @@ export function addressOf(
 const mayHave = (node: string, { ip }: NetworkAddress, network: Network | undefined): boolean => {
   if (network?.spec.external !== undefined) return true;
   const member = network?.status?.nodes?.[node];
-  return member !== undefined && holdsAddress(member, ip);
+  return member !== undefined && holdsAddress(member, ip, network?.status?.subnet6);
 };

@@ -24,6 +24,7 @@ import { apiVersion, finalizer, isDeleting, keyOf, splitKey } from '../runtime/n
 import type { Outcome } from '../runtime/outcome.ts';
 import { keysOf, needsDefault, networkKey, serviceKey } from './keys.ts';
 import { plan, type Observed } from './plan.ts';
+import { pool6Of } from './prefix.ts';
 import { networkTrouble, serviceCondition } from './service.ts';
 
 export const networkController: Controller = {
@@ -49,6 +50,7 @@ function observe(cache: Cache, key: string): Observed | undefined {
     network,
     others: cache.list('Network').filter((other) => other !== network),
     pools: poolsOf(cache.get('Cluster', '', clusterName)),
+    pool6: pool6Of(cache.get('Cluster', '', clusterName)),
     epoch: cache.get('Cluster', '', clusterName)?.status?.keys?.epoch,
     nodes: nodesByName(cache),
     services: cache.by('Service', 'network', key),
@@ -70,6 +72,7 @@ async function passNetwork(key: string, context: Context): Promise<Outcome | voi
   const { generation } = network.metadata;
   const stamp = generation === undefined ? {} : { observedGeneration: generation };
   const before = network.status?.conditions;
+  if (status.subnet6 !== undefined) await keepPool(observed.pool6, context);
   await context.registry.update<Network>({
     ...network,
     status: {
@@ -90,6 +93,17 @@ async function passNetwork(key: string, context: Context): Promise<Outcome | voi
   }
   // A large network changes with each of its tasks: changes are taken together.
   return tasks.length < 100 ? undefined : { cooldownMs: Math.min(1_000, tasks.length / 20) };
+}
+
+/** Written down before the first prefix of it is given: whatever becomes of the object, later ones are of the same. */
+async function keepPool(ipv6Pool: string, { cache, registry }: Context): Promise<void> {
+  const known = cache.get('Cluster', '', clusterName);
+  if (known === undefined || known.status?.ipv6Pool === ipv6Pool) return;
+  await registry.modify<Cluster>({ kind: 'Cluster', namespace: '', name: clusterName }, (current) =>
+    current.status?.ipv6Pool === ipv6Pool
+      ? undefined
+      : { ...current, status: { ...current.status, ipv6Pool } },
+  );
 }
 
 async function letGo({ metadata }: Network, { registry }: Context): Promise<void> {

@@ -85,7 +85,10 @@ const limits = (node: Node | undefined): string => {
   return JSON.stringify([node?.status?.routes ?? [], method, error]);
 };
 const epoch = (cluster: Cluster | undefined): number | undefined => cluster?.status?.keys?.epoch;
-const pools = (cluster: Cluster | undefined): string => JSON.stringify(cluster?.spec?.networks?.pools ?? []);
+const pools = (cluster: Cluster | undefined): string => {
+  const { pools: all = [], ipv6Pool } = cluster?.spec?.networks ?? {};
+  return JSON.stringify([all, ipv6Pool]);
+};
 
 /** Whether the namespace's own network is to be made for the service. */
 export const needsDefault = (service: Service, cache: Cache): boolean => {

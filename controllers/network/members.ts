@@ -2,6 +2,7 @@
 import type { NetworkNode, Node } from '../../api-schemas/index.ts';
 import { blockAt, blockOf, blockSize, freeGateway, type Layout } from './layout.ts';
 import { overlapOn, type Refusal } from './pool.ts';
+import { overlap6On } from './prefix.ts';
 
 /** What a node runs in one network. */
 export interface Load {
@@ -15,6 +16,8 @@ export interface Load {
 
 export interface MembersInput {
   readonly subnet: string;
+  /** Its IPv6 prefix, where it has one. */
+  readonly subnet6?: string;
   readonly layout: Layout;
   readonly before: Readonly<Record<string, NetworkNode>>;
   /** By name of the node. */
@@ -61,9 +64,9 @@ export function planMembers(input: MembersInput): Members {
     const obstacle = node === undefined ? undefined : input.obstacleOf?.(node);
     if (obstacle !== undefined) refused.set(name, obstacle);
     if (members.has(name) || obstacle !== undefined) continue;
-    const overlap = node === undefined ? undefined : overlapOn(node, input.subnet);
+    const overlap = node === undefined ? undefined : obstacleOn(node, input);
     const gateway = freeGateway(layout, addresses);
-    if (overlap !== undefined) refused.set(name, overlapRefusal(name, input.subnet, overlap));
+    if (overlap !== undefined) refused.set(name, overlap);
     else if (gateway === undefined) refused.set(name, noGateway(name, input.subnet));
     else {
       addresses.add(gateway);
@@ -122,6 +125,15 @@ const shape = (
   ...(blocks.length === 0 ? {} : { blocks }),
   ...(closing.length === 0 ? {} : { closing }),
 });
+
+/** A route of the node into the network, of either family. */
+function obstacleOn(node: Node, { subnet, subnet6 }: MembersInput): Refusal | undefined {
+  const { name } = node.metadata;
+  const by = overlapOn(node, subnet);
+  if (by !== undefined) return overlapRefusal(name, subnet, by);
+  const by6 = subnet6 === undefined ? undefined : overlap6On(node, subnet6);
+  return by6 === undefined ? undefined : overlapRefusal(name, subnet6 ?? '', by6);
+}
 
 const overlapRefusal = (node: string, subnet: string, overlap: string): Refusal => ({
   reason: 'RouteOverlaps',

@@ -1,11 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Network, Node, NodeEncryption, Service, Task } from '../../api-schemas/index.ts';
+import {
+  subnet6Of,
+  type Network,
+  type Node,
+  type NodeEncryption,
+  type Service,
+  type Task,
+} from '../../api-schemas/index.ts';
 import { findCondition, setConditions } from '../runtime/conditions.ts';
 import { testNow } from '../runtime/testing.ts';
 import { blockAt, layoutOf } from './layout.ts';
 import { plan, type Observed } from './plan.ts';
 import { networkTrouble } from './service.ts';
-import { aNetwork, aNodeWith, aTaskOn, looking, onNetworks } from './testing.ts';
+import { aNetwork, aNodeWith, aTaskOn, looking, onNetworks, testPool6 } from './testing.ts';
 
 /** The network as it is stored after a pass. */
 const after = (observed: Observed): Network => {
@@ -64,6 +71,32 @@ describe('a new network', () => {
     const freed = after(looking(network, { ...full, others: [] }));
     expect(saying(freed, 'Allocated')).toMatch(/^True Allocated: 10.0.0.0\/24, VNI \d+$/);
     expect(networkTrouble(onNetworks('web', ['a']), () => freed)).toBeUndefined();
+  });
+
+  test('has an IPv6 prefix when it asks for one: the pool and its number, which it keeps', () => {
+    const first = after(looking(aNetwork('a', { ipv6: true })));
+    const { vni = 0, subnet6 = '' } = first.status ?? {};
+    expect(subnet6).toBe(subnet6Of(testPool6, vni));
+    expect(saying(first, 'Allocated')).toContain(`${subnet6}, VNI ${String(vni)}`);
+    expect(after(looking(first, { pool6: 'fd00::/40' })).status?.subnet6).toBe(subnet6);
+    expect(after(looking(aNetwork('a'))).status).not.toHaveProperty('subnet6');
+  });
+
+  test('is told who has a route into its IPv6 prefix; a node that has it later stays out', () => {
+    const asking = aNetwork('a', { ipv6: true });
+    const theirs = aNodeWith('n1', { to: '::/0', of: 'dev eth0' }, { to: 'fd00::/8', of: 'dev tun0' });
+    const refused = after(looking(asking, { nodes: [theirs] }));
+    expect(refused.status?.subnet).toBeUndefined();
+    expect(saying(refused, 'Allocated')).toMatch(
+      /^False SubnetOverlaps: its IPv6 prefix fd12:.*\/64 overlaps fd00::\/8 of node n1 \(dev tun0\): .*ipv6Pool/,
+    );
+    expect(after(looking(aNetwork('a'), { nodes: [theirs] })).status?.subnet).toBeDefined();
+    const given = after(looking(asking, { nodes: [aNodeWith('n1'), aNodeWith('n2')] }));
+    const web = onNetworks('web', ['a']);
+    const tasks = [aTaskOn(web, 't1', 'n1'), aTaskOn(web, 't2', 'n2')];
+    const later = after(looking(given, { nodes: [theirs, aNodeWith('n2')], tasks, services: [web] }));
+    expect(Object.keys(later.status?.nodes ?? {})).toEqual(['n2']);
+    expect(saying(later, 'Ready')).toMatch(/^False RouteOverlaps: node n1 .*fd12:.* overlaps fd00::\/8/);
   });
 
   test('of the engine is given nothing', () => {

@@ -13,11 +13,14 @@ import { isFinished } from '../runtime/tasks.ts';
 import { layoutOf, type Layout } from './layout.ts';
 import { encryptionObstacle } from './encryption.ts';
 import { planMembers, type Load, type Members } from './members.ts';
+import { choosePrefix } from './prefix.ts';
 import { chooseSubnet, chooseVni, clashOf, type Refusal, type Surroundings } from './pool.ts';
 import { planVirtualIPs, type VirtualIPs } from './virtual-ips.ts';
 
 export interface Observed extends Omit<Surroundings, 'nodes'> {
   readonly network: Network;
+  /** Where IPv6 prefixes are given from. */
+  readonly pool6: string;
   /** Of the keys of encrypted networks. */
   readonly epoch?: number | undefined;
   /** All nodes, by name. */
@@ -80,11 +83,15 @@ function planLiving(observed: Observed): Omit<Plan, 'isOver'> {
   if (typeof subnet !== 'string')
     return { status: {}, conditions: [no('Allocated', subnet), no('Ready', subnet)] };
   const vni = network.status?.vni ?? chooseVni(network, others);
+  const subnet6 = prefixOf(observed, vni);
+  if (typeof subnet6 === 'object')
+    return { status: {}, conditions: [no('Allocated', subnet6), no('Ready', subnet6)] };
   const layout = layoutOf(subnet);
   const isEntry = observed.services.some((service) => isPublishedOn(service, network.metadata.name));
   const ofServices = virtualIPsOf(observed, layout);
   const members = planMembers({
     subnet,
+    ...(subnet6 === undefined ? {} : { subnet6 }),
     layout,
     before: network.status?.nodes ?? {},
     loads: loadsOf(network.metadata.name, observed.tasks),
@@ -94,12 +101,27 @@ function planLiving(observed: Observed): Omit<Plan, 'isOver'> {
     virtualIPs: Object.values(ofServices.virtualIPs),
   });
   return {
-    status: { vni, subnet, ...epochOf(observed), nodes: members.nodes, virtualIPs: ofServices.virtualIPs },
+    status: {
+      ...{ vni, subnet },
+      ...(subnet6 === undefined ? {} : { subnet6 }),
+      ...epochOf(observed),
+      ...{ nodes: members.nodes, virtualIPs: ofServices.virtualIPs },
+    },
     conditions: [
-      yes('Allocated', 'Allocated', `${subnet}, VNI ${String(vni)}`),
+      yes(
+        'Allocated',
+        'Allocated',
+        `${[subnet, ...(subnet6 === undefined ? [] : [subnet6])].join(', ')}, VNI ${String(vni)}`,
+      ),
       clash === undefined ? readiness(subnet, members, ofServices) : no('Ready', clashing(subnet, clash)),
     ],
   };
+}
+
+/** What it has it keeps, as its number; undefined: it has no IPv6. */
+function prefixOf({ network, pool6, nodes }: Observed, vni: number): string | Refusal | undefined {
+  if (network.spec.ipv6 !== true) return undefined;
+  return network.status?.subnet6 ?? choosePrefix(pool6, vni, [...nodes.values()]);
 }
 
 /** As the cluster has it; what is known stays until that is. */

@@ -14,6 +14,8 @@ import type { Observed } from './plan.ts';
 
 export const testPools = [{ cidr: '10.64.0.0/10', size: 20 }];
 
+export const testPool6 = 'fd12:3456:7800::/40';
+
 export const aNetwork = (name: string, spec: NetworkSpec = {}, status?: NetworkStatus): Network => ({
   apiVersion,
   kind: 'Network',
@@ -58,6 +60,7 @@ export const looking = (
   network,
   others: [],
   pools: testPools,
+  pool6: testPool6,
   services: [],
   tasks: [],
   ...more,

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import {
   overlaps,
   parseSubnet,
+  subnet6Of,
   type Network,
   type Node,
   type Service,
@@ -17,7 +18,7 @@ import { nodeMap, testNow } from '../runtime/testing.ts';
 import { layoutOf } from './layout.ts';
 import { blocksOf } from './members.ts';
 import { isOnNode, plan, type Plan } from './plan.ts';
-import { aNetwork, aNodeWith, aTaskOn, onNetworks } from './testing.ts';
+import { aNetwork, aNodeWith, aTaskOn, onNetworks, testPool6 } from './testing.ts';
 
 interface Objects {
   readonly networks: ReadonlyMap<string, Network>;
@@ -55,7 +56,7 @@ class World {
     return {
       network,
       others: [...this.now.networks.values()].filter((other) => other !== network),
-      pools,
+      ...{ pools, pool6: testPool6 },
       nodes: nodeMap(...this.now.nodes.values()),
       services: [...this.now.services.values()].filter(isOn),
       tasks: [...this.now.tasks.values()].filter(({ spec }) => spec.networks?.includes(name) === true),
@@ -89,7 +90,7 @@ class World {
 
   addNetwork(name: string): void {
     if (this.now.networks.has(name)) return;
-    const made = aNetwork(name, name === 'c' ? { subnet: '10.0.1.0/25' } : {});
+    const made = aNetwork(name, { ...(name === 'c' ? { subnet: '10.0.1.0/25' } : {}), ipv6: name !== 'a' });
     const metadata = { ...made.metadata, uid: `uid-${name}-${String(++this.#count)}` };
     this.now = { ...this.now, networks: put(this.now.networks, name, { ...made, metadata }) };
   }
@@ -192,7 +193,12 @@ class World {
     ranges.forEach((range, i) => {
       for (const other of ranges.slice(i + 1)) expect(overlaps(range, other)).toBe(false);
     });
-    for (const { status } of networks) {
+    const prefixes = networks.flatMap(({ status }) => status?.subnet6 ?? []);
+    expect(new Set(prefixes).size).toBe(prefixes.length);
+    for (const { spec, status } of networks) {
+      expect(status?.subnet6).toBe(
+        spec.ipv6 === true && status?.vni !== undefined ? subnet6Of(testPool6, status.vni) : undefined,
+      );
       const nodes = Object.values(status?.nodes ?? {});
       const single = [...Object.values(status?.virtualIPs ?? {}), ...nodes.map(({ gateway }) => gateway)];
       expect(new Set(single).size).toBe(single.length);

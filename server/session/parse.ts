@@ -1,7 +1,9 @@
 import { isIP } from 'node:net';
 import {
   formatSubnet,
+  formatSubnet6,
   parseSubnet,
+  parseSubnet6,
   taskStates,
   type Condition,
   type NetworkAddress,
@@ -82,7 +84,8 @@ function routeOf(value: unknown): readonly NodeRoute[] {
   const { to, of } = isFields(value) ? value : {};
   if (typeof to !== 'string' || typeof of !== 'string' || of === '') return [];
   try {
-    return [{ to: formatSubnet(parseSubnet(to)), of: of.slice(0, nameLimit) }];
+    const range = to.includes(':') ? formatSubnet6(parseSubnet6(to)) : formatSubnet(parseSubnet(to));
+    return [{ to: range, of: of.slice(0, nameLimit) }];
   } catch {
     return [];
   }

@@ -83,7 +83,7 @@ function sharedView(object: Endpoints, names: ReadonlySet<string>): readonly End
  */
 export function networkFor(node: string, { status = {}, ...network }: Network): Network {
   const { name, namespace = '', uid, generation, deletionTimestamp } = network.metadata;
-  const { vni, subnet, epoch, nodes = {}, conditions } = status;
+  const { vni, subnet, subnet6, epoch, nodes = {}, conditions } = status;
   const own = nodes[node];
   return {
     ...network,
@@ -96,6 +96,7 @@ export function networkFor(node: string, { status = {}, ...network }: Network): 
     status: {
       ...(vni === undefined ? {} : { vni }),
       ...(subnet === undefined ? {} : { subnet }),
+      ...(subnet6 === undefined ? {} : { subnet6 }),
       ...(epoch === undefined ? {} : { epoch }),
       ...(own === undefined ? {} : { nodes: { [node]: own } }),
       ...(own?.blocks === undefined && conditions !== undefined ? { conditions } : {}),
