@@ -2,7 +2,6 @@ import { messageOf } from '../kit/errors.ts';
 import type { Logger } from '../kit/log.ts';
 import { run as runCommand, type Run } from './network/commands.ts';
 import { IngressKernel } from './network/ingress/kernel.ts';
-import { ipv6Usable } from './network/ipv6.ts';
 import { defaultTable } from './network/ingress/table.ts';
 import type { Runtime } from './runtime/types.ts';
 import { Limiter } from './tasks/limiter.ts';
@@ -46,7 +45,7 @@ export async function clearNode(options: ClearOptions): Promise<number> {
 /** A machine that never published a port need not have the commands. */
 async function removeRules({ dataDir, logger, run = runCommand }: ClearOptions): Promise<void> {
   if ((await run(['nft', 'list', 'tables'])).code !== 0) return;
-  const kernel = new IngressKernel({ run, table: defaultTable(dataDir), ipv6: ipv6Usable() });
+  const kernel = new IngressKernel({ run, table: defaultTable(dataDir), ipv6: () => false });
   await kernel
     .remove()
     .catch((error: unknown) =>

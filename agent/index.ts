@@ -10,7 +10,7 @@ import { holdPort, type Hold } from './network/ingress/hold.ts';
 import { Ingress } from './network/ingress/index.ts';
 import type { PortProblem } from './network/ingress/ports.ts';
 import { defaultTable } from './network/ingress/table.ts';
-import { ipv6Usable } from './network/ipv6.ts';
+import { ipv6Usable } from './network/ipv6/index.ts';
 import { portHolder } from './network/listeners.ts';
 import { NodeNetworks } from './network/index.ts';
 import { Routes } from './network/routes.ts';
@@ -42,7 +42,10 @@ export interface IngressSettings {
    * directory behind it, so that several agents share one network namespace.
    */
   readonly table?: string;
-  /** Whether stack networks and published ports have IPv6, too. Default: `ipv6Usable()`. Starts take longer with it. */
+  /**
+   * Whether networks without IPv6 of their own have one all the same, which does not leave the node, so that published
+   * ports are answered by it. Default: `ipv6Usable()`. Starts take longer with it.
+   */
   readonly ipv6?: boolean;
   readonly run?: Run;
   readonly hold?: Hold;
@@ -124,7 +127,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const ingress: Ingress | undefined = hasIngress
     ? new Ingress({
         table: settings.table ?? defaultTable(dataDir),
-        ipv6,
+        ipv6: () => ipv6 || networks.hasIPv6,
         run: command,
         hold: settings.hold ?? holdPort,
         holder: portHolder,

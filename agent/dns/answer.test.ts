@@ -30,9 +30,9 @@ const at = (network: string, ...ips: string[]) =>
 
 const input: DnsInput = {
   networks: [
-    { key: front, subnet: '10.64.0.0/20' },
-    { key: back, subnet: '10.64.16.0/20' },
-    { key: other, subnet: '10.64.32.0/20' },
+    { key: front, subnets: ['10.64.0.0/20'] },
+    { key: back, subnets: ['10.64.16.0/20'] },
+    { key: other, subnets: ['10.64.32.0/20'] },
   ],
   containers: [
     container('10.64.1.1'),
@@ -108,6 +108,24 @@ const input: DnsInput = {
   ],
 };
 const view = viewOf(input);
+
+/** A network of two families: tasks 1 and 2 of `six` have both, task 3 is on a node without IPv6. */
+const both = (ip: string) => [{ network: front, ip }, { network: front, ip: `fd12::${ip.split('.').at(-1) ?? ''}` }]; // prettier-ignore
+const dual = (mode: 'vip' | 'dnsrr', ...addresses: readonly DnsContainer['addresses'][]) =>
+  viewOf({
+    networks: [{ key: front, subnets: ['10.64.0.0/20', 'fd12::/64'] }],
+    containers: [
+      container('', { addresses: both('10.64.1.1') }),
+      container('', { addresses: [{ network: front, ip: '10.64.1.8' }] }),
+    ],
+    services: [
+      service('six', {
+        mode,
+        networks: [{ network: front, virtualIP: '10.64.0.5', virtualIP6: 'fd12::a' }],
+        endpoints: addresses.map((all, i) => ({ slot: String(i + 1), addresses: all })),
+      }),
+    ],
+  });
 const web = '10.64.1.1';
 const db = '10.64.1.9';
 const stranger = '10.64.33.1';
@@ -290,5 +308,43 @@ describe('a reverse query', () => {
     expect(reverseAddress('1.2.3.in-addr.arpa'.split('.'))).toBeUndefined();
     expect(reverseAddress('256.2.3.4.in-addr.arpa'.split('.'))).toBeUndefined();
     expect(reverseAddress(['web'])).toBeUndefined();
+  });
+});
+
+describe('on a network with IPv6', () => {
+  const four = [{ network: front, ip: '10.64.1.3' }];
+  const mixed = dual('vip', both('10.64.1.1'), both('10.64.1.2'), four);
+  const six = (name: string, of = mixed, source = '10.64.1.1', type = 'AAAA'): unknown => {
+    const given = answer({ labels: name.split('.'), type, class: 'IN' }, source, of, () => 0);
+    return given.kind === 'records' ? given.records.map(({ data }) => data).sort() : given.kind;
+  };
+
+  test('a service, its tasks and slots have the addresses of both families that there are', () => {
+    expect(six('six')).toEqual(['fd12::a']);
+    expect(six('six', mixed, '10.64.1.1', 'A')).toEqual(['10.64.0.5']);
+    expect(six('tasks.six')).toEqual(['fd12::1', 'fd12::2']);
+    expect(six('tasks.six', mixed, '10.64.1.1', 'A')).toHaveLength(3);
+    expect([six('2.six'), six('3.six')]).toEqual([['fd12::2'], 'empty']);
+    expect(six('six', dual('dnsrr', both('10.64.1.1'), four))).toEqual(['fd12::1']);
+    expect(six('six', dual('vip'))).toEqual(['fd12::a']);
+  });
+
+  test('who has none, and who only asks for what has none, is given none', () => {
+    expect([six('six', mixed, '10.64.1.8'), six('tasks.six', mixed, '10.64.1.8')]).toEqual([
+      'empty',
+      'empty',
+    ]);
+    expect(six('six', dual('vip', four))).toBe('empty');
+  });
+
+  test('an address has its name backwards, and one that nobody has is not asked for elsewhere', () => {
+    const reverse = (ip: string): unknown => {
+      const digits = ip.replace('fd12::', '').padStart(28, '0');
+      return six(`${[...`fd12${digits}`].reverse().join('.')}.ip6.arpa`, mixed, '10.64.1.1', 'PTR');
+    };
+    expect(reverse('fd12::a')).toEqual(['six.default.orc.internal']);
+    expect(reverse('fd12::2')).toEqual(['2.six.default.orc.internal']);
+    expect(reverse('fd12::99')).toBe('nxdomain');
+    expect(six(`${Array(32).fill('1').join('.')}.ip6.arpa`, mixed, '10.64.1.1', 'PTR')).toBe('upstream');
   });
 });

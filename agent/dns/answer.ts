@@ -97,8 +97,11 @@ function lookup(name: string, namespace: string, asker: DnsContainer, view: View
   for (let dot = name.indexOf('.'); dot > 0; dot = name.indexOf('.', dot + 1)) {
     const rest = named(name.slice(dot + 1), namespace, asker, view);
     const slot = name.slice(0, dot);
-    const found = rest.flatMap(({ service }) => slotOf(service, asker, slot) ?? []);
-    if (found.length > 0) return found.slice(0, 1);
+    const found = rest.flatMap(({ service }) => {
+      const ips = slotOf(service, asker, slot);
+      return ips === undefined ? [] : [ips];
+    });
+    if (found[0] !== undefined) return found[0];
     // A slot that is not ready: were the root of the DNS asked, its "no" would be remembered for a day.
     if (rest.length > 0 && /^\d+$/.test(slot)) return 'nothing';
   }

@@ -13,7 +13,7 @@ import { viewOf } from './view.ts';
 
 const source = '10.0.1.1';
 const view = viewOf({
-  networks: [{ key: 'n', subnet: '10.0.0.0/16' }],
+  networks: [{ key: 'n', subnets: ['10.0.0.0/16'] }],
   containers: [{ namespace: 'd', service: 'web', slot: '1', addresses: [{ network: 'n', ip: source }] }],
   services: [
     {

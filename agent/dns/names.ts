@@ -6,8 +6,8 @@
 export interface DnsNetwork {
   /** Unique on the node: `namespace/name` of the Network. */
   readonly key: string;
-  /** `10.64.0.0/20`. Addresses in it are ours: reverse queries for them never leave the node. */
-  readonly subnet?: string;
+  /** `10.64.0.0/20`, `fd12::/64`. Addresses in them are ours: reverse queries for them never leave the node. */
+  readonly subnets?: readonly string[];
 }
 
 /** A container of ours on this node, which may ask. Known before it starts, or its first query is refused. */
@@ -42,6 +42,8 @@ export interface DnsService {
     /** Key of the network. */
     readonly network: string;
     readonly virtualIP?: string;
+    /** The same in IPv6, where the network has it. */
+    readonly virtualIP6?: string;
     readonly aliases?: readonly string[];
   }[];
   /** Its ready tasks. */

@@ -1,22 +1,21 @@
 import { isIPv4 } from 'node:net';
+import { isWithin6, parseSubnet6, type Subnet6 } from '../../api-schemas/index.ts';
 
-/** An IPv4 subnet as numbers. */
-export interface Subnet {
-  readonly base: number;
-  readonly mask: number;
-}
+/** A subnet as numbers. */
+export type Subnet = { readonly base: number; readonly mask: number } | Subnet6;
 
-/** Undefined for what is no IPv4 CIDR. Pure. */
-export function subnetOf(cidr: string | undefined): Subnet | undefined {
-  const [ip = '', bits = ''] = (cidr ?? '').split('/');
+/** Undefined for what is no CIDR. Pure. */
+export function subnetOf(cidr: string): Subnet | undefined {
+  if (cidr.includes(':')) return parseSubnet6(cidr);
+  const [ip = '', bits = ''] = cidr.split('/');
   const length = Number(bits);
   if (!isIPv4(ip) || !/^\d{1,2}$/.test(bits) || length > 32) return undefined;
   const mask = length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
   return { base: (numberOf(ip) & mask) >>> 0, mask };
 }
 
-export const contains = ({ base, mask }: Subnet, ip: string): boolean =>
-  isIPv4(ip) && (numberOf(ip) & mask) >>> 0 === base;
+export const contains = (subnet: Subnet, ip: string): boolean =>
+  'mask' in subnet ? isIPv4(ip) && (numberOf(ip) & subnet.mask) >>> 0 === subnet.base : isWithin6(ip, subnet);
 
 const numberOf = (ip: string): number => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 

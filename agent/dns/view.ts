@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { domain, type DnsContainer, type DnsInput, type DnsService } from './names.ts';
 import { subnetOf, type Subnet } from './reverse.ts';
 
@@ -45,9 +45,10 @@ export function viewOf({ networks, containers, services }: DnsInput): View {
       put(`${short}.${stack}.${namespace}`, service);
       append(stacks, `${stack}.${namespace}`, service);
     }
-    for (const { network, aliases: names = [], virtualIP } of service.networks) {
+    for (const { network, aliases: names = [], virtualIP, virtualIP6 } of service.networks) {
       for (const name of names) append(aliases, `${name}.${namespace}`.toLowerCase(), { service, network });
-      if (virtualIP !== undefined) reverse.set(virtualIP, { network, name: fullName(service) });
+      for (const ip of [virtualIP, virtualIP6])
+        if (ip !== undefined) reverse.set(ip, { network, name: fullName(service) });
     }
     for (const { slot, addresses } of service.endpoints)
       for (const { network, ip } of addresses)
@@ -61,7 +62,7 @@ export function viewOf({ networks, containers, services }: DnsInput): View {
       const { service, namespace, slot } = container;
       reverse.set(ip, { network, name: `${slot}.${fullName({ name: service, namespace })}` });
     }
-  const subnets = networks.flatMap(({ subnet }) => subnetOf(subnet) ?? []);
+  const subnets = networks.flatMap(({ subnets: all = [] }) => all.flatMap((one) => subnetOf(one) ?? []));
   return { containers: askers, services: byName, aliases, stacks, reverse, subnets };
 }
 
@@ -86,7 +87,7 @@ export function addressesOf(
 ): readonly string[] | undefined {
   const shared = sharedNetworks(service, asker, only);
   if (shared.length === 0) return undefined;
-  if (service.mode === 'dnsrr') return readyAddresses(service, shared);
+  if (service.mode === 'dnsrr') return readyAddresses(service, shared, asker);
   const ready = new Set(
     service.endpoints.flatMap(({ addresses }) => addresses.map(({ network }) => network)),
   );
@@ -96,13 +97,31 @@ export function addressesOf(
   });
   // While a rollout takes a service to another network, one of its virtual IPs has nothing behind it.
   const best = known.find(({ network }) => ready.has(network)) ?? known[0];
-  return best === undefined ? readyAddresses(service, shared) : [best.virtualIP];
+  return best === undefined
+    ? readyAddresses(service, shared, asker)
+    : [best.virtualIP, ...virtualIP6(service, asker, best.network)];
 }
+
+/**
+ * The virtual IP of IPv6, for who has IPv6 there. Not while all that is ready has none, being on nodes without it: the
+ * asker is not to find out by trying.
+ */
+function virtualIP6(service: DnsService, asker: DnsContainer, network: string): readonly string[] {
+  const ip = service.networks.find((other) => other.network === network)?.virtualIP6;
+  if (ip === undefined || !hasIPv6(asker.addresses, network)) return [];
+  const there = service.endpoints.filter(({ addresses }) => addresses.some((one) => one.network === network));
+  return there.length === 0 || there.some(({ addresses }) => hasIPv6(addresses, network)) ? [ip] : [];
+}
+
+const hasIPv6 = (
+  addresses: readonly { readonly network: string; readonly ip: string }[],
+  on: string,
+): boolean => addresses.some(({ network, ip }) => network === on && isIPv6(ip));
 
 /** One address for each ready task that can be reached, on the asker's first network. Undefined as in `addressesOf`. */
 export function tasksOf(service: DnsService, asker: DnsContainer): readonly string[] | undefined {
   const shared = sharedNetworks(service, asker);
-  return shared.length === 0 ? undefined : readyAddresses(service, shared);
+  return shared.length === 0 ? undefined : readyAddresses(service, shared, asker);
 }
 
 /** The same, of the ready tasks of one slot; undefined also when there is none. */
@@ -111,27 +130,32 @@ export function slotOf(
   asker: DnsContainer,
   slot: string,
 ): readonly string[] | undefined {
-  const endpoints = service.endpoints.filter((endpoint) => endpoint.slot.toLowerCase() === slot);
-  const found = readyAddresses({ endpoints }, sharedNetworks(service, asker));
-  return found.length === 0 ? undefined : found.slice(0, 1);
+  const shared = sharedNetworks(service, asker);
+  return service.endpoints
+    .filter((endpoint) => endpoint.slot.toLowerCase() === slot)
+    .map((endpoint) => readyAddresses({ endpoints: [endpoint] }, shared, asker))
+    .find((ips) => ips.length > 0);
 }
 
-/** In the asker's order. */
+/** In the asker's order, each once. */
 function sharedNetworks(service: DnsService, asker: DnsContainer, only?: string): readonly string[] {
-  return asker.addresses
-    .map(({ network }) => network)
+  return [...new Set(asker.addresses.map(({ network }) => network))]
     .filter((network) => only === undefined || network === only)
     .filter((network) => service.networks.some((other) => other.network === network));
 }
 
+/** Those of IPv6 only for who has it on that network. */
 function readyAddresses(
   { endpoints }: Pick<DnsService, 'endpoints'>,
   networks: readonly string[],
+  asker: DnsContainer,
 ): readonly string[] {
   return endpoints.flatMap(({ addresses }) => {
     for (const network of networks) {
       const here = addresses.filter((address) => address.network === network);
-      if (here.length > 0) return here.map(({ ip }) => ip);
+      if (here.length === 0) continue;
+      const isDual = hasIPv6(asker.addresses, network);
+      return here.map(({ ip }) => ip).filter((ip) => isDual || isIPv4(ip));
     }
     return [];
   });

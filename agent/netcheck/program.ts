@@ -84,7 +84,7 @@ export function netcheckProgram(load: NodeJS.Require): void {
   /** An empty datagram: where nobody listens, the kernel there says so; else nothing can be told. */
   function send(host: string, port: number, waitMs: number): Promise<Connected> {
     return new Promise((resolve) => {
-      const socket = createSocket('udp4');
+      const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
       const end = (how: Connected): void => {
         clearTimeout(timer);
         socket.close();

@@ -1,4 +1,5 @@
 /** Which services are tried from which container, and what the outcome says. Pure. */
+import { isIPv6 } from 'node:net';
 import type { Endpoints, NetCheckFailure } from '../../api-schemas/index.ts';
 import { domain } from '../dns/names.ts';
 import { networkKeys } from '../network/names.ts';
@@ -79,7 +80,8 @@ export function planServices(
       left -= 1;
       const own = byContainer.get(container) ?? { names: [], connects: [] };
       byContainer.set(container, own);
-      const targets = targetsOf(object, network, virtualIP, limits.endpoints);
+      const isDual = container.addresses.some((one) => one.network === key && isIPv6(one.ip));
+      const targets = targetsOf(object, network, virtualIP, { most: limits.endpoints, isDual });
       own.connects.push(...targets.connects);
       more += targets.more;
       // One name, several networks: whichever both are on.
@@ -117,7 +119,7 @@ function targetsOf(
   object: Endpoints,
   network: string,
   virtualIP: string | undefined,
-  most: number,
+  { most, isDual }: { readonly most: number; readonly isDual: boolean },
 ): { readonly connects: readonly ConnectTarget[]; readonly more: number } {
   const { namespace = 'default', name } = object.metadata;
   const base = { service: `${namespace}/${name}`, network: `${namespace}/${network}` };
@@ -127,7 +129,9 @@ function targetsOf(
   const ports =
     declared.length > 0 ? declared : [{ port: discard, protocol: 'tcp' as const, isDeclared: false }];
   const all = (object.endpoints ?? []).flatMap(({ task, nodeName: node, addresses = [] }) =>
-    addresses.filter((one) => one.network === network).map(({ ip }) => ({ task, node, ip })),
+    addresses
+      .filter((one) => one.network === network && (isDual || !isIPv6(one.ip)))
+      .map(({ ip }) => ({ task, node, ip })),
   );
   const tried = all.slice(0, most);
   const unique = [...new Map(ports.map((port) => [`${String(port.port)}/${port.protocol}`, port])).values()];

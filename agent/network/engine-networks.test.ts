@@ -4,12 +4,16 @@ import { FakeClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { EngineNetworks } from './engine-networks.ts';
 
-const network = (gateway: string): Network => ({
+const network = (gateway: string, subnet6?: string): Network => ({
   apiVersion: 'orc.dev/v1',
   kind: 'Network',
   metadata: { name: 'default', namespace: 'default', uid: 'net-uid' },
   spec: {},
-  status: { vni: 4097, subnet: '10.64.0.0/20', nodes: { n: { gateway, blocks: ['10.64.1.0/27'] } } },
+  status: {
+    ...{ vni: 4097, subnet: '10.64.0.0/20' },
+    ...(subnet6 === undefined ? {} : { subnet6 }),
+    nodes: { n: { gateway, blocks: ['10.64.1.0/27'] } },
+  },
 });
 const task: Task = {
   apiVersion: 'orc.dev/v1',
@@ -19,6 +23,36 @@ const task: Task = {
 };
 
 describe('the networks of an engine', () => {
+  test('have the prefix of the network, and a task the address that follows, unless the node has no IPv6', async () => {
+    const made = async (obstacle6: string | undefined, isOld = false): Promise<unknown> => {
+      let range: unknown;
+      const networks = new EngineNetworks({
+        runtime: {
+          ensureNetwork: ({ name, bridge, subnet6 }) => {
+            range = subnet6;
+            return Promise.resolve({ id: name, name, bridge, hasIPv6: subnet6 !== undefined && !isOld });
+          },
+          listNetworks: () => Promise.resolve([]),
+          removeNetwork: () => Promise.resolve(),
+        },
+        owner: { cluster: 'c', nodeName: 'n' },
+        ipv6: true,
+        containers: () => [],
+        onBridges: () => Promise.resolve(),
+        ...{ obstacle: () => undefined, obstacle6: () => obstacle6 },
+        clock: new FakeClock(),
+        logger: silentLogger,
+      });
+      await networks.assign([network('10.64.0.254', 'fd12::/64')], [task]);
+      const [attached] = await networks.attach(task, new AbortController().signal);
+      return [range, attached?.ip, attached?.ip6];
+    };
+    const range = { cidr: 'fd12::/64', gateway: 'fd12::a40:fe' };
+    expect(await made(undefined)).toEqual([range, '10.64.1.0', 'fd12::a40:100']);
+    expect(await made('IPv6 is off')).toEqual([undefined, '10.64.1.0', undefined]);
+    expect(await made(undefined, true)).toEqual([range, '10.64.1.0', undefined]);
+  });
+
   test('are looked for again when the node comes back into one with another address', async () => {
     const said: string[] = [];
     const networks: EngineNetworks = new EngineNetworks({
@@ -37,7 +71,7 @@ describe('the networks of an engine', () => {
         said.push(networks.bridgeOf(network('')) === undefined ? 'no tunnel' : 'a tunnel');
         return Promise.resolve();
       },
-      obstacle: () => undefined,
+      ...{ obstacle: () => undefined, obstacle6: () => undefined },
       clock: new FakeClock(),
       logger: silentLogger,
     });

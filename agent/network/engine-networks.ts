@@ -1,4 +1,4 @@
-import type { Network, Task } from '../../api-schemas/index.ts';
+import { ip6Of, type Network, type Task } from '../../api-schemas/index.ts';
 import { sleep, type Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -7,19 +7,20 @@ import {
   RuntimeError,
   type ContainerNetwork,
   type ContainerState,
+  type EngineNetwork,
   type NetworkSpec,
   type Owner,
   type Runtime,
 } from '../runtime/types.ts';
 import { Addresses } from './addresses.ts';
 import { usualMtu, vxlanOverhead } from './encryption/index.ts';
-import { bridgeName, engineName, keyOf, networkKeys, subnet6 } from './names.ts';
+import { bridgeName, engineName, keyOf, localSubnet6, networkKeys } from './names.ts';
 import { macOf } from './overlay/index.ts';
 
 export interface EngineNetworksOptions {
   readonly runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
   readonly owner: Owner;
-  /** Whether new networks have IPv6, too; it does not leave the node. */
+  /** Whether new networks without a prefix of their own have IPv6, too; it does not leave the node. */
   readonly ipv6: boolean;
   /** Containers that have their addresses, or will when they start. */
   readonly containers: () => Iterable<ContainerState>;
@@ -27,14 +28,10 @@ export interface EngineNetworksOptions {
   readonly onBridges: () => Promise<void>;
   /** Why this node can encrypt nothing; undefined when it can. */
   readonly obstacle: () => string | undefined;
+  /** Why this node has no IPv6 on networks; undefined when it has. */
+  readonly obstacle6: () => string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-}
-
-interface EngineNetwork {
-  readonly id: string;
-  readonly name: string;
-  readonly bridge: string;
 }
 
 /** How long a task that begins waits for a network that the servers have not given yet, before it says so. */
@@ -48,6 +45,8 @@ export class EngineNetworks {
   /** By uid of the Network, as it was wanted then. */
   readonly #made = new Map<string, { readonly gateway: string; readonly found: Promise<EngineNetwork> }>();
   readonly #bridges = new Map<string, string>();
+  /** Uids of those that have the network's own IPv6 range. */
+  readonly #dual = new Set<string>();
   #networks: ReadonlyMap<string, Network> = new Map();
   /** Keys of networks that a task of this node is on. */
   #used: ReadonlySet<string> = new Set();
@@ -69,6 +68,11 @@ export class EngineNetworks {
   /** The bridge of a network on this node; undefined when there is none: then `isAwaited` says whether one will be. */
   bridgeOf(network: Network): string | undefined {
     return this.#bridges.get(network.metadata.uid ?? '');
+  }
+
+  /** Whether containers on its bridge here have the IPv6 of the network. */
+  hasIPv6(network: Network): boolean {
+    return this.#dual.has(network.metadata.uid ?? '');
   }
 
   isAwaited(network: Network): boolean {
@@ -97,7 +101,9 @@ export class EngineNetworks {
         else {
           const { id, name } = await this.#ensure(network);
           const ip = this.#take(network, name);
-          attached.push({ id, name, ip, mac: macOf(ip) });
+          const { subnet6 } = network.status ?? {};
+          const ip6 = subnet6 === undefined || !this.hasIPv6(network) ? {} : { ip6: ip6Of(subnet6, ip) };
+          attached.push({ id, name, ip, ...ip6, mac: macOf(ip) });
         }
       }
       return attached;
@@ -172,6 +178,8 @@ export class EngineNetworks {
       if (!this.#bridges.has(uid)) await this.#options.onBridges();
       const made = await this.#options.runtime.ensureNetwork(this.#specOf(network));
       this.#bridges.set(uid, made.bridge);
+      if (made.hasIPv6 === true && network.status?.subnet6 !== undefined) this.#dual.add(uid);
+      else this.#dual.delete(uid);
       await this.#options.onBridges();
       return made;
     });
@@ -215,7 +223,7 @@ export class EngineNetworks {
   }
 
   #specOf(network: Network): NetworkSpec {
-    const { owner, ipv6 } = this.#options;
+    const { owner } = this.#options;
     const { metadata, spec, status } = network;
     return {
       name: engineName(owner, network),
@@ -230,8 +238,16 @@ export class EngineNetworks {
       ...(spec.internal === undefined ? {} : { internal: spec.internal }),
       ...(spec.attachable === undefined ? {} : { attachable: spec.attachable }),
       ...(spec.driverOptions === undefined ? {} : { options: spec.driverOptions }),
-      ...(ipv6 ? { subnet6: subnet6(owner, network) } : {}),
+      ...this.#range6(network),
     };
+  }
+
+  #range6(network: Network): Pick<NetworkSpec, 'subnet6'> {
+    const { owner, ipv6, obstacle6 } = this.#options;
+    const cidr = network.status?.subnet6;
+    if (cidr === undefined) return ipv6 ? { subnet6: { cidr: localSubnet6(owner, network) } } : {};
+    if (obstacle6() !== undefined) return {};
+    return { subnet6: { cidr, gateway: ip6Of(cidr, ownPart(network)?.gateway ?? '') } };
   }
 
   #inTurn<T>(job: () => Promise<T>): Promise<T> {

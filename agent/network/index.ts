@@ -2,7 +2,15 @@
  * The networks of a node: engine networks and addresses of its containers, tunnels to other nodes, names, and virtual
  * IPs. Level-triggered: `update` makes all of them follow what the servers sent and what the engine has.
  */
-import type { AssignmentSet, NetworkProblem, NodeEncryption, Task } from '../../api-schemas/index.ts';
+import {
+  ip6Of,
+  type AssignmentSet,
+  type Network,
+  type NetworkProblem,
+  type NodeEncryption,
+  type Task,
+} from '../../api-schemas/index.ts';
+import { isIPv6 } from 'node:net';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -14,8 +22,17 @@ import type { ContainerNetwork, ContainerSpec, ContainerState, Owner, Runtime } 
 import type { Run } from './commands.ts';
 import { EngineNetworks, mtuOf, ownPart } from './engine-networks.ts';
 import { Encryption, innerAddress } from './encryption/index.ts';
-import { dnsInput, meshOf, overlayNetworks, virtualIPs, type Attached } from './inputs.ts';
-import { inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
+import {
+  dnsInput,
+  meshOf,
+  overlayNetworks,
+  ownAddresses,
+  prefixesOf,
+  virtualIPs,
+  type Attached,
+} from './inputs.ts';
+import { IPv6Rules, ipv6Obstacle, lookedAt, type Network6 } from './ipv6/index.ts';
+import { bridgeName, inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
 
@@ -23,6 +40,8 @@ export interface NodeNetworksOptions {
   readonly runtime: Runtime;
   readonly owner: Owner;
   readonly ipv6: boolean;
+  /** Why containers here cannot have IPv6 of networks; default: as this machine is now. */
+  readonly obstacle6?: () => string | undefined;
   /** Tasks of this node and their containers. */
   readonly tasks: () => Iterable<{ readonly task: Task; readonly container: ContainerState }>;
   /** The task has ended, and its container runs no more: it may be kept for its logs, and needs no network. */
@@ -47,6 +66,8 @@ export class NodeNetworks {
   readonly #engine: EngineNetworks;
   readonly #overlay: Overlay | undefined;
   readonly #encryption: Encryption | undefined;
+  readonly #ipv6: IPv6Rules | undefined;
+  readonly #machineObstacle6: () => string | undefined;
   readonly #vips: VirtualIPs | undefined;
   readonly #dns: DnsServer | undefined;
   /** Probes of other nodes. */
@@ -67,14 +88,17 @@ export class NodeNetworks {
   constructor(options: NodeNetworksOptions) {
     this.#options = options;
     const { runtime, owner, ipv6, kernel, clock, logger, tasks } = options;
+    this.#machineObstacle6 = lookedAt(clock, options.obstacle6 ?? ipv6Obstacle);
     this.#engine = new EngineNetworks({
       ...{ runtime, owner, ipv6, clock, logger },
       containers: () => [...tasks()].map(({ container }) => container),
       onBridges: async () => {
+        await this.#ipv6?.sync();
         await this.#encryption?.sync();
         await this.#overlay?.again();
       },
       obstacle: () => this.#encryption?.obstacle,
+      obstacle6: () => this.#obstacle6(),
     });
     this.heard = new Heard({ clock, neighbours: () => this.#neighbours });
     if (kernel === undefined) return;
@@ -85,6 +109,12 @@ export class NodeNetworks {
       onChange: kernel.onEncryption,
       logger: logger.child({ part: 'encryption' }),
     });
+    this.#ipv6 = new IPv6Rules({
+      ...{ run, clock, tag: tunnelTag(owner) },
+      networks: () =>
+        this.#machineObstacle6() === undefined ? this.#dual().map((network) => this.#network6(network)) : [],
+      logger: logger.child({ part: 'ipv6' }),
+    });
     this.#overlay = new Overlay({
       ...{ run, clock, tag: tunnelTag(owner), local: kernel.address },
       logger: logger.child({ part: 'overlay' }),
@@ -92,10 +122,13 @@ export class NodeNetworks {
         overlayNetworks(
           this.#set.networks,
           this.#set.peers,
-          (network) => this.#engine.bridgeOf(network),
-          (network) => this.#engine.isAwaited(network),
+          {
+            bridgeOf: (network) => this.#engine.bridgeOf(network),
+            isAwaited: (network) => this.#engine.isAwaited(network),
+            hasIPv6: (network) => this.#hasIPv6(network),
+            isGuarded: this.#encryption?.isGuarded === true,
+          },
           owner,
-          this.#encryption?.isGuarded === true,
         ),
     });
     const vips = new VirtualIPs({
@@ -238,12 +271,25 @@ export class NodeNetworks {
     const [rules] = this.#badRules.values();
     const others = this.#badRules.size > 1 ? ` (in ${String(this.#badRules.size)} containers)` : '';
     const tunnels = this.#overlay?.problem;
+    const [dual] = this.#dual();
+    const obstacle6 = dual === undefined ? undefined : this.#obstacle6();
+    const [late] = this.#dual().filter((network) => !this.#hasIPv6(network));
     return [
       ...(this.#dns?.problems() ?? []).map(({ message }) => ({ reason: 'NamesFailed', message })),
       ...(rules === undefined ? [] : [{ reason: 'VirtualIPsFailed', message: `${rules}${others}` }]),
       ...(tunnels === undefined
         ? []
         : [{ reason: 'TunnelsFailed', message: `the tunnels of networks cannot be made: ${tunnels}` }]),
+      ...(obstacle6 !== undefined
+        ? [ipv4Alone(dual, `: ${obstacle6}`)]
+        : late !== undefined
+          ? [
+              ipv4Alone(
+                late,
+                ', which the engine made when this node had no IPv6: it is made anew once no task of it is here',
+              ),
+            ]
+          : []),
     ];
   }
 
@@ -276,6 +322,7 @@ export class NodeNetworks {
     await this.#last;
     await Promise.all([this.#dns?.close(), this.#vips?.close(), this.#overlay?.close(teardown)]);
     await this.#encryption?.close(teardown);
+    await this.#ipv6?.close(teardown);
   }
 
   #users(): readonly Task[] {
@@ -295,21 +342,65 @@ export class NodeNetworks {
       if (!this.#isTold) return;
       // What guards encrypted networks is there before their tunnels are.
       await this.#encryption?.sync();
+      await this.#ipv6?.sync();
       await this.#overlay?.sync();
     } catch (error) {
       this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');
     }
   }
 
+  /** Networks of this node that have IPv6. */
+  #dual(): readonly Network[] {
+    return this.#set.networks.filter(
+      (network) => network.status?.subnet6 !== undefined && ownPart(network) !== undefined,
+    );
+  }
+
+  #network6(network: Network): Network6 {
+    const { internal = false, driverOptions = {} } = network.spec;
+    const option = (name: string): string | undefined => driverOptions[`com.docker.network.bridge.${name}`];
+    return {
+      bridge: bridgeName(this.#options.owner, network),
+      subnet6: network.status?.subnet6 ?? '',
+      isInternal: internal,
+      isMasqueraded: option('enable_ip_masquerade') !== 'false' && option('gateway_mode_ipv6') !== 'routed',
+      isJoined: option('enable_icc') !== 'false',
+    };
+  }
+
+  /** Why containers that are made now have no IPv6 on networks; undefined when they have. */
+  #obstacle6(): string | undefined {
+    if (this.#ipv6 === undefined) return undefined;
+    const { problem } = this.#ipv6;
+    return (
+      this.#machineObstacle6() ??
+      (problem === undefined ? undefined : `what keeps networks apart is missing: ${problem}`)
+    );
+  }
+
+  #hasIPv6(network: Network): boolean {
+    const hasBridge = this.#engine.bridgeOf(network) !== undefined;
+    return hasBridge ? this.#engine.hasIPv6(network) : this.#obstacle6() === undefined;
+  }
+
+  /** Whether published ports lead to containers by IPv6. */
+  get hasIPv6(): boolean {
+    return this.#dual().some((network) => this.#hasIPv6(network));
+  }
+
   #attached(): readonly Attached[] {
+    const prefixes = prefixesOf(this.#set.networks);
+    const external = new Set(this.#set.networks.filter(({ spec }) => spec.external !== undefined).map(keyOf));
     return [...this.#options.tasks()]
       .filter(({ container }) => container.status !== 'exited')
       .map(({ task, container }) => {
         const { namespace = 'default' } = task.metadata;
-        const addresses = this.addressesOf(container, task).filter(({ ip }) => !ip.includes(':'));
+        const addresses = this.addressesOf(container, task).map(({ network, ip }) => ({
+          ...{ network: `${namespace}/${network}`, ip },
+        }));
         return {
           ...{ task, container },
-          addresses: addresses.map(({ network, ip }) => ({ network: `${namespace}/${network}`, ip })),
+          addresses: ownAddresses(addresses, prefixes, (network) => external.has(network)),
         };
       });
   }
@@ -320,27 +411,41 @@ export class NodeNetworks {
     if (vips === undefined) return [];
     // Containers on the same networks have the same.
     const made = new Map<string, readonly VirtualIP[]>();
+    const prefixes = prefixesOf(this.#set.networks);
     const running = attached.filter(({ container }) => container.status === 'running');
     const ids = new Set(running.map(({ container }) => container.id));
     for (const id of this.#known) if (!ids.has(id)) vips.forget(id);
     for (const id of this.#badRules.keys()) if (!ids.has(id)) this.#badRules.delete(id);
     this.#known = ids;
-    return running.flatMap(({ task, container }) => {
+    return running.flatMap(({ task, container, addresses }) => {
       const { id, pid = 0 } = container;
       const startTime = startTimeOf(pid);
       const keys = networkKeys(task);
       if (startTime === undefined || keys.length === 0) return [];
-      const group = keys.join();
-      const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys));
+      // Where a container has IPv6 the rules are of both families.
+      const dual = new Map(
+        [...prefixes].filter(([key]) => addresses.some(({ network, ip }) => network === key && isIPv6(ip))),
+      );
+      const group = [...keys, '', ...dual.keys()].join();
+      const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys), dual);
       made.set(group, own);
-      return [vips.set(id, { pid, startTime }, own, this.#wayOut(keys))];
+      const how = { hasIPv6: dual.size > 0, gateways: this.#waysOut(keys, dual) };
+      return [vips.set(id, { pid, startTime }, own, how)];
     });
   }
 
   /** Of several networks engines take one by its name; the first that is named is meant. An internal one leads nowhere. */
-  #wayOut(keys: readonly string[]): string | undefined {
+  #waysOut(keys: readonly string[], dual: ReadonlyMap<string, string>): readonly string[] {
     const first = this.#set.networks.find((network) => keyOf(network) === keys[0]);
-    if (keys.length < 2 || first === undefined || first.spec.internal === true) return undefined;
-    return ownPart(first)?.gateway;
+    if (keys.length < 2 || first === undefined || first.spec.internal === true) return [];
+    const { gateway } = ownPart(first) ?? {};
+    const prefix = dual.get(keyOf(first));
+    if (gateway === undefined) return [];
+    return [gateway, ...(prefix === undefined ? [] : [ip6Of(prefix, gateway)])];
   }
 }
+
+const ipv4Alone = (network: Network | undefined, why: string): NetworkProblem => ({
+  reason: 'IPv6Unavailable',
+  message: `tasks here have IPv4 alone on network ${network === undefined ? '' : keyOf(network)}${why}`,
+});

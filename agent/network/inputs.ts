@@ -1,6 +1,13 @@
 /** What the rooms of the network are told, out of what the servers sent and what the engine has. Pure. */
-import { isIP } from 'node:net';
-import type { Endpoints, Network, NetworkPeers, Task } from '../../api-schemas/index.ts';
+import { isIP, isIPv4 } from 'node:net';
+import {
+  ip4Of,
+  ip6Of,
+  type Endpoints,
+  type Network,
+  type NetworkPeers,
+  type Task,
+} from '../../api-schemas/index.ts';
 import type { DnsContainer, DnsInput, DnsService } from '../dns/index.ts';
 import type { ContainerState, Owner } from '../runtime/types.ts';
 import { innerAddress, usualMtu, vxlanOverhead, type Mesh, type MeshPeer } from './encryption/index.ts';
@@ -16,17 +23,24 @@ export interface Attached {
   readonly addresses: readonly { readonly network: string; readonly ip: string }[];
 }
 
-/**
- * The tunnels of this node. `bridgeOf` says which bridge a network has here; a network that awaits one, and has none
- * yet, is left out; so is an encrypted one until `isGuarded` says that nothing of it can leave in clear.
- */
+/** What of networks there is on this node so far. */
+export interface Here {
+  /** Which bridge a network has. */
+  readonly bridgeOf: (network: Network) => string | undefined;
+  /** It will have one. */
+  readonly isAwaited: (network: Network) => boolean;
+  /** What has addresses of it here has them of IPv6, too. */
+  readonly hasIPv6: (network: Network) => boolean;
+  /** Nothing of encrypted networks can leave in clear. */
+  readonly isGuarded: boolean;
+}
+
+/** The tunnels of this node. A network that awaits a bridge, and has none yet, is left out; so is an encrypted one that is not guarded. */
 export function overlayNetworks(
   networks: readonly Network[],
   peers: readonly NetworkPeers[],
-  bridgeOf: (network: Network) => string | undefined,
-  isAwaited: (network: Network) => boolean,
+  { bridgeOf, isAwaited, hasIPv6, isGuarded }: Here,
   { cluster, nodeName }: Owner,
-  isGuarded: boolean,
 ): readonly OverlayNetwork[] {
   const byNetwork = new Map<string, NetworkPeers[]>();
   for (const peer of peers) {
@@ -35,7 +49,7 @@ export function overlayNetworks(
     else known.push(peer);
   }
   return networks.flatMap((network): OverlayNetwork[] => {
-    const { vni, subnet } = network.status ?? {};
+    const { vni, subnet, subnet6 } = network.status ?? {};
     const own = ownPart(network);
     const bridge = bridgeOf(network);
     if (vni === undefined || subnet === undefined || own === undefined) return [];
@@ -46,6 +60,7 @@ export function overlayNetworks(
     return [
       {
         ...{ key, vni, subnet, gateway: own.gateway, mtu: mtuOf(network) },
+        ...(subnet6 === undefined || !hasIPv6(network) ? {} : { subnet6 }),
         ...(bridge === undefined ? {} : { bridge }),
         ...(encrypted ? { inner: innerAddress(cluster, nodeName) } : {}),
         peers: (byNetwork.get(key) ?? []).map(({ node, address, gateway, ips }) => ({
@@ -90,7 +105,7 @@ export function dnsInput(
   return {
     networks: networks.map((network) => ({
       key: keyOf(network),
-      ...(network.status?.subnet === undefined ? {} : { subnet: network.status.subnet }),
+      subnets: [network.status?.subnet, network.status?.subnet6].flatMap((subnet) => subnet ?? []),
     })),
     containers: attached.map(({ task, addresses }): DnsContainer => {
       const { namespace = 'default', labels = {} } = task.metadata;
@@ -101,11 +116,38 @@ export function dnsInput(
         slot: String(task.spec.slot ?? task.spec.nodeName ?? ''),
       };
     }),
-    services: endpoints.map(dnsService),
+    services: endpoints.map((object) => dnsService(object, prefixesOf(networks))),
   };
 }
 
-function dnsService(object: Endpoints): DnsService {
+/** IPv6 prefixes by key of the network. */
+export type Prefixes = ReadonlyMap<string, string>;
+
+export const prefixesOf = (networks: readonly Network[]): Prefixes =>
+  new Map(
+    networks.flatMap((network) => {
+      const { subnet6 } = network.status ?? {};
+      return subnet6 === undefined ? [] : [[keyOf(network), subnet6]];
+    }),
+  );
+
+/**
+ * Of the addresses of a container those by which others reach it: on networks of orc all of IPv4, and what follows from
+ * them; on others (`isExternal`) all.
+ */
+export const ownAddresses = <A extends { readonly network: string; readonly ip: string }>(
+  addresses: readonly A[],
+  prefixes: Prefixes,
+  isExternal: (network: string) => boolean,
+): readonly A[] =>
+  addresses.filter(({ network, ip }) => {
+    if (isIPv4(ip) || isExternal(network)) return true;
+    const prefix = prefixes.get(network);
+    const from = prefix === undefined ? undefined : ip4Of(prefix, ip);
+    return addresses.some((other) => other.network === network && other.ip === from);
+  });
+
+function dnsService(object: Endpoints, prefixes: Prefixes): DnsService {
   const { namespace = 'default', name, labels = {} } = object.metadata;
   const stack = labels['orc.dev/stack'];
   const isShort = stack !== undefined && name.startsWith(`${stack}-`);
@@ -114,7 +156,10 @@ function dnsService(object: Endpoints): DnsService {
     ...{ namespace, name, mode: object.mode ?? 'vip' },
     ...(stack === undefined ? {} : { stack }),
     short: isShort ? name.slice(stack.length + 1) : name,
-    networks: (object.networks ?? []).map(({ network, ...rest }) => ({ network: key(network), ...rest })),
+    networks: (object.networks ?? []).map(({ network, ...rest }) => ({
+      ...{ network: key(network), ...rest },
+      ...virtualIP6(rest.virtualIP, prefixes.get(key(network))),
+    })),
     endpoints: (object.endpoints ?? []).map(({ slot, nodeName, addresses = [] }) => ({
       slot: String(slot ?? nodeName),
       addresses: addresses.map(({ network, ip }) => ({ network: key(network), ip })),
@@ -122,10 +167,17 @@ function dnsService(object: Endpoints): DnsService {
   };
 }
 
-/** The virtual IPs of the services on these networks. */
+const virtualIP6 = (
+  virtualIP: string | undefined,
+  prefix: string | undefined,
+): { readonly virtualIP6?: string } =>
+  virtualIP === undefined || prefix === undefined ? {} : { virtualIP6: ip6Of(prefix, virtualIP) };
+
+/** The virtual IPs of the services on these networks; of IPv6, too, on those that have a prefix. */
 export function virtualIPs(
   endpoints: readonly Endpoints[],
   networks: ReadonlySet<string>,
+  prefixes: Prefixes = new Map(),
 ): readonly VirtualIP[] {
   return endpoints.flatMap((object) => {
     const { namespace = 'default' } = object.metadata;
@@ -135,7 +187,13 @@ export function virtualIPs(
         addresses.filter((address) => address.network === network).map(({ ip }) => ip),
       );
       const affinity = object.sessionAffinity === undefined ? {} : ({ affinity: 'clientIP' } as const);
-      return [{ ip: virtualIP, endpoints: ips, ...affinity }];
+      const prefix = prefixes.get(`${namespace}/${network}`);
+      return [
+        { ip: virtualIP, endpoints: ips.filter((ip) => isIPv4(ip)), ...affinity },
+        ...(prefix === undefined
+          ? []
+          : [{ ip: ip6Of(prefix, virtualIP), endpoints: ips.filter((ip) => !isIPv4(ip)), ...affinity }]),
+      ];
     });
   });
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Network } from '../../api-schemas/index.ts';
-import { bridgeName, engineName, inOrder, networkKeys, subnet6, tunnelTag } from './names.ts';
+import { bridgeName, engineName, inOrder, networkKeys, localSubnet6, tunnelTag } from './names.ts';
 
 const owner = (nodeName: string, cluster = 'c1') => ({ cluster, nodeName });
 const network = (name: string, uid = `uid-${name}`): Network => ({
@@ -28,8 +28,8 @@ describe('what a network is called on a node', () => {
   });
 
   test('has an IPv6 range of its own that follows from it', () => {
-    expect(subnet6(owner('n1'), one)).toMatch(/^fd[0-9a-f]{2}(:[0-9a-f]{4}){3}::\/64$/);
-    expect(subnet6(owner('n1'), one)).toBe(subnet6(owner('n1'), one));
+    expect(localSubnet6(owner('n1'), one)).toMatch(/^fd[0-9a-f]{2}(:[0-9a-f]{4}){3}::\/64$/);
+    expect(localSubnet6(owner('n1'), one)).toBe(localSubnet6(owner('n1'), one));
   });
 
   test('has its addresses in the order in which the task names it', () => {

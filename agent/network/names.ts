@@ -44,8 +44,8 @@ export const bridgeName = (owner: Owner, network: Network): string =>
 /** What this node's tunnels are called by, beside those of other agents in the same network namespace. */
 export const tunnelTag = ({ cluster, nodeName }: Owner): string => digest(cluster, nodeName).slice(0, 4);
 
-/** A /64 of the unique local addresses (RFC 4193) that is the same each time. It does not leave the node. */
-export function subnet6(owner: Owner, network: Network): string {
+/** Of a network without IPv6: a /64 of the unique local addresses that is the same each time. It does not leave the node. */
+export function localSubnet6(owner: Owner, network: Network): string {
   const hex = ownDigest(owner, network);
   return `fd${hex.slice(0, 2)}:${hex.slice(2, 6)}:${hex.slice(6, 10)}:${hex.slice(10, 14)}::/64`;
 }

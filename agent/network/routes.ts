@@ -42,7 +42,9 @@ export class Routes {
     try {
       const { code, stdout, stderr } = await run(['ip', '-j', '-4', 'route', 'show']);
       if (code !== 0) throw new Error(stderr.trim());
-      const next = routesIn(stdout);
+      // A kernel without IPv6 has none.
+      const more = await run(['ip', '-j', '-6', 'route', 'show']);
+      const next = [...routesIn(stdout), ...(more.code === 0 ? routesIn(more.stdout) : [])];
       const isOther = JSON.stringify(next) !== JSON.stringify(this.#current);
       this.#current = next;
       if (isOther && !this.#isClosed) onChange();
@@ -53,12 +55,19 @@ export class Routes {
   }
 }
 
-/** Of the answer of `ip -j -4 route show`: all but the default, and those of orc's own devices. Sorted. Pure. */
+/**
+ * Of the answer of `ip -j route show`: all but the default, those of orc's own devices, and those of links. Sorted. Pure.
+ */
 export function routesIn(json: string): NodeRoutes {
+  if (json.trim() === '') return [];
   const all = JSON.parse(json) as readonly { readonly dst: string; readonly dev?: string }[];
-  const foreign = all.filter(({ dst, dev = '' }) => dst !== 'default' && !/^(orc-|ov[0-9a-f]{4}-)/.test(dev));
-  const byRange = new Map(
-    foreign.map(({ dst, dev = '' }) => [dst.includes('/') ? dst : `${dst}/32`, `dev ${dev}`]),
+  const foreign = all.filter(
+    ({ dst, dev = '' }) =>
+      dst !== 'default' && !/^(orc-|o[vw][0-9a-f]{4})/.test(dev) && !/^(fe[89ab]|ff)[0-9a-f]{0,2}:/.test(dst),
   );
+  const byRange = new Map(foreign.map(({ dst, dev = '' }) => [rangeOf(dst), `dev ${dev}`]));
   return [...byRange].map(([to, of]) => ({ to, of })).sort((a, b) => (a.to < b.to ? -1 : 1));
 }
+
+const rangeOf = (dst: string): string =>
+  dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? '128' : '32'}`;

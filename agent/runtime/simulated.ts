@@ -132,7 +132,9 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
         labels: { ...spec.labels, [label.node]: nodeName },
         status: 'created',
         health: 'none',
-        addresses: spec.networks.flatMap(({ name, ip }) => (ip === undefined ? [] : [{ network: name, ip }])),
+        addresses: spec.networks.flatMap(({ name, ip, ip6 }) =>
+          [ip, ip6].flatMap((one) => (one === undefined ? [] : [{ network: name, ip: one }])),
+        ),
         ports: spec.hostPorts.map((port) => ({ ...port, published: port.published || 32_768 + serial })),
       });
       return Promise.resolve({ id, found: false, warnings: [] });

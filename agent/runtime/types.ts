@@ -69,6 +69,8 @@ export interface ContainerNetwork {
   readonly name: string;
   /** The engine chooses when absent. */
   readonly ip?: string;
+  /** None when absent, or of the engine's choice where the network has IPv6. */
+  readonly ip6?: string;
   /** Honoured by engines from API 1.44 on; earlier ones derive it from the address, as orc does. */
   readonly mac?: string;
 }
@@ -104,8 +106,16 @@ export interface NetworkSpec {
   /** Further options of the bridge driver, as they are. */
   readonly options?: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** IPv6 subnet; none when absent. */
-  readonly subnet6?: string;
+  /** IPv6 range, and the address of the bridge in it; none when absent. */
+  readonly subnet6?: { readonly cidr: string; readonly gateway?: string };
+}
+
+export interface EngineNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly bridge: string;
+  /** It has the IPv6 range that was asked for. */
+  readonly hasIPv6?: boolean;
 }
 
 /** What happens next decides the class of a failure. */
@@ -162,8 +172,11 @@ export interface Runtime {
   kill(id: string, signal?: string): Promise<void>;
   /** Removes the container and its anonymous volumes; fine when gone. */
   remove(id: string): Promise<void>;
-  /** Makes sure the bridge network is there, and returns it. */
-  ensureNetwork(spec: NetworkSpec): Promise<{ id: string; name: string; bridge: string }>;
+  /**
+   * Makes sure the bridge network is there, and returns it. One with containers that run cannot become another: then
+   * `hasIPv6` may not be what is asked for.
+   */
+  ensureNetwork(spec: NetworkSpec): Promise<EngineNetwork>;
   /** Networks with our node label. */
   listNetworks(): Promise<
     readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]

@@ -167,7 +167,9 @@ async function makeContainer(
       labels,
       status: 'created',
       health: 'none',
-      addresses: networks.flatMap(({ name, ip }) => (ip === undefined ? [] : [{ network: name, ip }])),
+      addresses: networks.flatMap(({ name, ip, ip6 }) =>
+        [ip, ip6].flatMap((one) => (one === undefined ? [] : [{ network: name, ip: one }])),
+      ),
       ports: [],
     });
   // What is seen of it counts from here on.

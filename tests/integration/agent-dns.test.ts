@@ -19,7 +19,7 @@ const [gateway, second, asker, stranger, upstreamAddress] = [1, 2, 10, 11, 53].m
   string,
 ];
 const input = (count = 3): DnsInput => ({
-  networks: [{ key: 'd/n', subnet: `${net}.0/24` }],
+  networks: [{ key: 'd/n', subnets: [`${net}.0/24`] }],
   containers: [
     { namespace: 'd', stack: 's', service: 's-web', slot: '1', addresses: [{ network: 'd/n', ip: asker }] },
   ],

@@ -153,7 +153,7 @@ describe('a network across nodes', () => {
       'ip link set eth0 up\nip addr add 10.65.0.2/24 dev eth0\nip route add default via 10.65.0.1',
     );
     expect(await ping('c2', a.ip)).not.toMatchObject({ code: 0 });
-    await lines('c', 'nft delete table ip orc_entry_ab12');
+    await lines('c', 'nft delete table inet orc_entry_ab12');
     expect(await ping('c2', a.ip)).toMatchObject({ code: 0 });
     await all(true);
     expect(await ping('c2', a.ip)).not.toMatchObject({ code: 0 });

@@ -77,7 +77,8 @@ describe('a virtual IP', () => {
   test('comes with the default route that a container of several networks is to have', async () => {
     const routed = (): string => client.run('ip', '-4', 'route', 'show', 'default').trim();
     client.run('ip', 'route', 'add', 'default', 'via', '10.64.15.253');
-    const start = (): Promise<void> => vips.set('client', client.process, [to(...addresses)], '10.64.15.254');
+    const start = (): Promise<void> =>
+      vips.set('client', client.process, [to(...addresses)], { gateways: ['10.64.15.254'] });
     breaks = (argv) => (argv.includes('replace') ? 2 : undefined);
     await start();
     expect(problems).toEqual(['the default route by 10.64.15.254: broken']);

@@ -32,7 +32,8 @@ export interface IngressInput {
 export interface IngressOptions {
   /** nft table, of each family. Agents in one network namespace need different ones; each begins with `orc_ingress`. */
   readonly table: string;
-  readonly ipv6: boolean;
+  /** Whether ports are answered by IPv6, too, as of now. */
+  readonly ipv6: () => boolean;
   readonly run: Run;
   readonly hold: Hold;
   readonly holder: (protocol: IngressPort['protocol'], port: number) => Promise<string | undefined>;

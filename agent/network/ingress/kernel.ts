@@ -8,22 +8,34 @@ type Family = 'ip' | 'ip6';
 export class IngressKernel {
   readonly #run: Run;
   readonly #table: string;
-  readonly #families: readonly Family[];
+  readonly #ipv6: () => boolean;
+  /** Nothing of IPv6 is there: neither of now, nor of an earlier run. */
+  #isClean6 = false;
+  /** Families whose forwarding rules were seen to. */
+  #accepted = '';
   #applied: { readonly text: string; readonly listed: string } | undefined;
   /** Containers whose bridge is set: a bridge is made anew with its network, and forgets. */
   #localnet: ReadonlySet<string> = new Set();
   /** Bridges on which 127.0.0.1 leads nowhere. */
   readonly #closed = new Set<string>();
 
-  constructor(options: { run: Run; table: string; ipv6: boolean }) {
+  constructor(options: { run: Run; table: string; ipv6: () => boolean }) {
     this.#run = options.run;
     this.#table = options.table;
-    this.#families = options.ipv6 ? ['ip', 'ip6'] : ['ip'];
+    this.#ipv6 = options.ipv6;
+  }
+
+  get #families(): readonly Family[] {
+    return this.#ipv6() ? ['ip', 'ip6'] : ['ip'];
   }
 
   /** Loads the rules when they are others than those loaded last, or, with `verify`, than those the kernel has. */
   async apply(ports: readonly IngressPort[], verify: boolean): Promise<void> {
-    const text = ruleset(this.#table, ports, this.#families);
+    const families = this.#families;
+    const text = ruleset(this.#table, ports, families);
+    if (families.join() !== this.#accepted) await this.acceptForwarding();
+    if (families.length === 1) await this.#clean6();
+    else this.#isClean6 = false;
     const same = this.#applied?.text === text && (!verify || (await this.#list()) === this.#applied.listed);
     if (same) return;
     check(await this.#run(['nft', '-f', '-'], text), 'loading the rules of published ports');
@@ -33,7 +45,8 @@ export class IngressKernel {
   /** Removes the tables; and what several agents share, when no other agent's table is left. */
   async remove(): Promise<void> {
     this.#applied = undefined;
-    check(await this.#run(['nft', '-f', '-'], removal(this.#table, this.#families)), 'removing rules');
+    check(await this.#run(['nft', '-f', '-'], removal(this.#table, ['ip'])), 'removing rules');
+    await this.#clean6();
     const { stdout } = await this.#run(['nft', 'list', 'tables']);
     if (stdout.includes(' orc_ingress')) return;
     for (const command of ['iptables', 'ip6tables'])
@@ -46,7 +59,9 @@ export class IngressKernel {
    * engine manages no such chain, there is nothing of its to get past.
    */
   async acceptForwarding(): Promise<void> {
-    for (const command of this.#families.map((family) => (family === 'ip' ? 'iptables' : 'ip6tables'))) {
+    const families = this.#families;
+    this.#accepted = families.join();
+    for (const command of families.map((family) => (family === 'ip' ? 'iptables' : 'ip6tables'))) {
       if ((await this.#run([command, '-w', '5', '-C', ...acceptRule])).code === 0) continue;
       if ((await this.#run([command, '-w', '5', '-n', '-L', 'DOCKER-USER'])).code !== 0) continue;
       check(await this.#run([command, '-w', '5', '-I', ...acceptRule]), 'accepting published ports');
@@ -106,18 +121,20 @@ export class IngressKernel {
 
   /** Forgets UDP flows to a port, or only those to one address behind it, so that the next datagram is sent anew. */
   async forgetUDP(published: number, backend?: string): Promise<void> {
-    const family = backend?.includes(':') ? ['-f', 'ipv6'] : [];
+    const families = backend === undefined ? this.#families : [backend.includes(':') ? 'ip6' : 'ip'];
     const source = backend === undefined ? [] : ['--reply-src', backend];
-    await this.#run([
-      'conntrack',
-      '-D',
-      ...family,
-      '-p',
-      'udp',
-      '--orig-port-dst',
-      String(published),
-      ...source,
-    ]);
+    for (const family of families)
+      await this.#run([
+        ...['conntrack', '-D', '-f', family === 'ip' ? 'ipv4' : 'ipv6', '-p', 'udp'],
+        ...['--orig-port-dst', String(published), ...source],
+      ]);
+  }
+
+  /** Where the kernel has no IPv6 there is nothing to be removed. */
+  async #clean6(): Promise<void> {
+    if (this.#isClean6) return;
+    await this.#run(['nft', '-f', '-'], removal(this.#table, ['ip6']));
+    this.#isClean6 = true;
   }
 
   /** As the kernel prints it; empty when a table is not there. */

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { Endpoints, Port, Task } from '../../../api-schemas/index.ts';
+import type { Endpoint, Endpoints, Port, Task } from '../../../api-schemas/index.ts';
 
 /** A published port of the node with the addresses behind it. */
 export interface IngressPort {
@@ -71,7 +71,7 @@ function ingressPort(
   );
   // Of its own tasks the node knows more, and sooner.
   const others = (service.endpoints ?? []).filter((endpoint) => endpoint.nodeName !== nodeName);
-  const remote = mode === 'local' ? [] : [...new Set(others.map(({ ip }) => ip))].sort();
+  const remote = mode === 'local' ? [] : [...new Set(others.flatMap(reachedAt))].sort();
   return {
     namespace,
     service: name,
@@ -88,6 +88,12 @@ function ingressPort(
 function addressesOf({ task, addresses }: ServingTask): readonly string[] {
   const first = task.spec.networks?.[0];
   return addresses.filter(({ network }) => first === undefined || network === first).map(({ ip }) => ip);
+}
+
+/** Its address, and what it has of the other family on that network. */
+function reachedAt({ ip, addresses = [] }: Endpoint): readonly string[] {
+  const network = addresses.find((one) => one.ip === ip)?.network;
+  return [ip, ...addresses.filter((one) => one.network === network).map((one) => one.ip)];
 }
 
 function clash(a: IngressPort, b: IngressPort): boolean {

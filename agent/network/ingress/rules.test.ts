@@ -59,6 +59,23 @@ describe('the ports of a node', () => {
     ]);
   });
 
+  test('have what other nodes have of IPv6 behind them, too, and are none of IPv6 without', () => {
+    const two = (network: string, ip: string, ip6: string) => [{ network, ip }, { network, ip: ip6 }]; // prettier-ignore
+    const addresses = [...two('a', '10.0.1.1', 'fd12::1'), ...two('b', '10.0.2.1', 'fd13::1')];
+    const service: Endpoints = {
+      ...endpoints('web', { target: 80, published: 8080 }),
+      endpoints: [{ task: 'w', nodeName: 'there', ip: '10.0.1.1', addresses }],
+    };
+    const { ports } = ingressPorts([service], [], 'here');
+    expect(ports[0]?.remote).toEqual(['10.0.1.1', 'fd12::1']);
+    expect(ruleset('orc_ingress', ports, ['ip6'])).toContain('elements = { tcp . 8080 : goto p_tcp_8080 }');
+    const plain = ingressPorts(
+      [endpoints('web', { target: 80, published: 8080 })],
+      [serving('web', '10.0.0.1')],
+    );
+    expect(ruleset('orc_ingress', plain.ports, ['ip6'])).not.toContain('8080');
+  });
+
   test('lead to a task that is on several networks by its first', () => {
     const { task: one } = serving('web');
     const task = { ...one, spec: { ...one.spec, networks: ['a', 'b'] } };

@@ -19,7 +19,7 @@ type Family = 'ip' | 'ip6';
  *   node, whose answer must come back this way; one from outside to a task here is not.
  * - 127.0.0.1 works by `route_localnet` on our bridges; `guard` drops what a container would send to 127.0.0.0/8 there.
  * - ::1 is left alone (the kernel routes it nowhere else): clients go on to 127.0.0.1.
- * - No ready task: refused at once.
+ * - No ready task: refused at once. A port whose tasks have no address of a family is none of orc's in that one.
  */
 export function ruleset(table: string, ports: readonly IngressPort[], families: readonly Family[]): string {
   return families.map((family) => familyRules(family, table, ports)).join('\n');
@@ -30,7 +30,11 @@ export const removal = (table: string, families: readonly Family[]): string =>
   families.map((family) => `table ${family} ${table}\ndelete table ${family} ${table}\n`).join('');
 
 function familyRules(family: Family, table: string, all: readonly IngressPort[]): string {
-  const ports = all.filter(({ hostIP }) => hostIP === undefined || isIPv6(hostIP) === (family === 'ip6'));
+  const ports = all.filter(({ hostIP, backends }) =>
+    hostIP === undefined
+      ? backends.length === 0 || backends.some((ip) => isIPv6(ip) === (family === 'ip6'))
+      : isIPv6(hostIP) === (family === 'ip6'),
+  );
   const everywhere = ports.filter(({ hostIP }) => hostIP === undefined);
   const onAddress = ports.filter(({ hostIP }) => hostIP !== undefined);
   const ofFamily = (ip: string): boolean => isIPv6(ip) === (family === 'ip6');

@@ -8,9 +8,9 @@ import type { CommandResult, Run } from '../commands.ts';
  */
 export const guardRules = (tag: string): string =>
   [
-    `table ip ${tableOf(tag)}`,
-    `delete table ip ${tableOf(tag)}`,
-    `table ip ${tableOf(tag)} {`,
+    `table inet ${tableOf(tag)}`,
+    `delete table inet ${tableOf(tag)}`,
+    `table inet ${tableOf(tag)} {`,
     '  chain forward {',
     '    type filter hook forward priority -1; policy accept;',
     ...['oifname', 'iifname'].map(
@@ -46,13 +46,13 @@ export class Guard {
 
   async remove(): Promise<void> {
     if (this.#listed === '') return;
-    const table = `table ip ${tableOf(this.#tag)}`;
+    const table = `table inet ${tableOf(this.#tag)}`;
     check(await this.#run(['nft', '-f', '-'], `${table}\ndelete ${table}\n`));
     this.#listed = '';
   }
 
   async #list(): Promise<string> {
-    return (await this.#run(['nft', '-s', 'list', 'table', 'ip', tableOf(this.#tag)])).stdout;
+    return (await this.#run(['nft', '-s', 'list', 'table', 'inet', tableOf(this.#tag)])).stdout;
   }
 }
 

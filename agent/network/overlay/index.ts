@@ -72,7 +72,8 @@ export class Overlay {
     await this.#last;
     try {
       const wanted = wantedKernel(networks(), local() ?? '', tag);
-      return differencesOf(plan(wanted, await readKernel(run, tag, wanted.bridges.keys())));
+      const found = await readKernel(run, tag, wanted.bridges.keys(), hasIPv6(networks()));
+      return differencesOf(plan(wanted, found));
     } catch (error) {
       return [`they cannot be read: ${messageOf(error)}`];
     }
@@ -106,7 +107,7 @@ export class Overlay {
       const found =
         this.#kernel !== undefined && !isMissing
           ? this.#kernel
-          : await readKernel(run, tag, wanted.bridges.keys());
+          : await readKernel(run, tag, wanted.bridges.keys(), hasIPv6(all));
       const ops = plan(wanted, found);
       const isRead = found !== this.#kernel;
       this.#kernel = undefined;
@@ -127,3 +128,6 @@ export class Overlay {
     if (all.length > 0 && !this.#isClosed) this.#cancel = clock.after(waitMs, () => void this.again());
   }
 }
+
+const hasIPv6 = (networks: readonly OverlayNetwork[]): boolean =>
+  networks.some(({ subnet6 }) => subnet6 !== undefined);

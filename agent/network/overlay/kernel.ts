@@ -51,14 +51,23 @@ async function json<T>(run: Run, argv: readonly string[]): Promise<readonly T[]>
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as readonly T[]);
 }
 
-/** What the kernel has of the devices with this node's tag, and of these bridges. Five commands, however many there are. */
-export async function readKernel(run: Run, tag: string, bridges: Iterable<string>): Promise<Kernel> {
-  const [vxlans, allBridges, entries, permanent, allRoutes] = await Promise.all([
+/**
+ * What the kernel has of the devices with this node's tag, and of these bridges. Six commands, however many there are; one
+ * less without IPv6, which a kernel may not have.
+ */
+export async function readKernel(
+  run: Run,
+  tag: string,
+  bridges: Iterable<string>,
+  hasIPv6 = false,
+): Promise<Kernel> {
+  const [vxlans, allBridges, entries, permanent, allRoutes, routes6] = await Promise.all([
     json<Link>(run, ['ip', '-j', '-d', 'addr', 'show', 'type', 'vxlan']),
     json<Link>(run, ['ip', '-j', 'addr', 'show', 'type', 'bridge']),
     json<Entry>(run, ['bridge', '-j', 'fdb', 'show']),
-    json<Neighbour>(run, ['ip', '-j', '-4', 'neigh', 'show', 'nud', 'permanent']),
+    json<Neighbour>(run, ['ip', '-j', 'neigh', 'show', 'nud', 'permanent']),
     json<Route>(run, ['ip', '-j', '-4', 'route', 'show']),
+    hasIPv6 ? json<Route>(run, ['ip', '-j', '-6', 'route', 'show']) : [],
   ]);
   const ours = new Set(bridges);
   const found = allBridges
@@ -77,19 +86,25 @@ export async function readKernel(run: Run, tag: string, bridges: Iterable<string
   const routes = new Map<string, Set<string>>();
   for (const { dst, dev = '', prefsrc = '' } of allRoutes)
     if (isOurs(dev)) routes.set(dev, (routes.get(dev) ?? new Set()).add(`${dst} src ${prefsrc}`));
+  for (const { dst, dev = '' } of routes6)
+    if (isOurs(dev) && !isOfLink(dst)) routes.set(dev, (routes.get(dev) ?? new Set()).add(dst));
   return { tunnels: new Map(tunnels), bridges: new Map(found), neighbours, routes };
 }
+
+/** What each device has by itself. */
+const isOfLink = (ip: string): boolean => /^(fe[89ab]|ff)[0-9a-f]{0,2}:/.test(ip);
 
 const bridgeOf = (link: Link): Bridge => ({
   device: link.ifname,
   mac: link.address ?? '',
   address: firstAddress(link),
+  address6: firstAddress(link, 'inet6'),
   isUp: link.flags?.includes('UP') === true,
 });
 
 /** `address/prefix`; empty when there is none. */
-function firstAddress({ addr_info: all = [] }: Link): string {
-  const address = all.find(({ family }) => family === 'inet');
+function firstAddress({ addr_info: all = [] }: Link, of: 'inet' | 'inet6' = 'inet'): string {
+  const address = all.find(({ family, local }) => family === of && !isOfLink(local));
   return address === undefined ? '' : `${address.local}/${String(address.prefixlen)}`;
 }
 
@@ -106,6 +121,7 @@ function tunnelOf(link: Link, entries: readonly Entry[]): Tunnel {
     ...{ device, vni: id, local: local || local6, port: udp, mtu, master },
     mac: master === '' ? mac : '',
     address: firstAddress(link),
+    address6: firstAddress(link, 'inet6'),
     isUp: flags.includes('UP'),
     isQuiet: port?.neigh_suppress === true && port.learning === false,
     forwards: new Map(forwards),
@@ -145,7 +161,8 @@ export function batches(ops: readonly Op[]): {
         ip.push(`link set ${op.device} address ${op.mac}`);
         break;
       case 'addAddress':
-        ip.push(`addr add ${op.address} dev ${op.device}`);
+        // Nobody else has it: there is nothing to be found out first.
+        ip.push(`addr add ${op.address} dev ${op.device}${op.address.includes(':') ? ' nodad' : ''}`);
         break;
       case 'removeAddress':
         ip.push(`addr del ${op.address} dev ${op.device}`);
@@ -154,7 +171,9 @@ export function batches(ops: readonly Op[]): {
         ip.push(`link set ${op.device} up`);
         break;
       case 'setRoute':
-        ip.push(`route replace ${op.route} dev ${op.device} proto kernel scope link`);
+        ip.push(
+          `route replace ${op.route} dev ${op.device} proto kernel ${op.route.includes(':') ? 'metric 256' : 'scope link'}`,
+        );
         break;
       case 'setQuiet':
         bridge.push(`link set dev ${op.device} neigh_suppress on learning off`);

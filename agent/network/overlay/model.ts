@@ -40,7 +40,7 @@ function step(
   switch (op.kind) {
     case 'addTunnel': {
       const { device, vni, local, port } = op;
-      const none = { mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false };
+      const none = { mtu: 0, master: '', mac: '', address: '', address6: '', isUp: false, isQuiet: false };
       tunnels.set(device, { device, vni, local, port, ...none, forwards: new Map(), bridged: new Set() });
       return;
     }
@@ -58,11 +58,11 @@ function step(
       changeBridge(() => ({ mac: op.mac }));
       return change(op.device, () => ({ mac: op.mac }));
     case 'addAddress':
-      changeBridge(() => ({ address: op.address }));
-      return change(op.device, () => ({ address: op.address }));
+      changeBridge(() => addressed(op.address, op.address));
+      return change(op.device, () => addressed(op.address, op.address));
     case 'removeAddress':
-      changeBridge(() => ({ address: '' }));
-      return change(op.device, () => ({ address: '' }));
+      changeBridge(() => addressed(op.address, ''));
+      return change(op.device, () => addressed(op.address, ''));
     case 'setUp':
       changeBridge(() => ({ isUp: true }));
       return change(op.device, () => ({ isUp: true }));
@@ -80,6 +80,13 @@ function step(
       }));
   }
 }
+
+/** The field that an address of its family is in. */
+const addressed = (
+  of: string,
+  address: string,
+): { readonly address: string } | { readonly address6: string } =>
+  of.includes(':') ? { address6: address } : { address };
 
 function without<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
   const rest = new Map(map);

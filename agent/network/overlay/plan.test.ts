@@ -10,7 +10,7 @@ const tag = 'ab12';
 const empty: Kernel = { tunnels: new Map(), bridges: new Map(), neighbours: new Map(), routes: new Map() };
 /** As the engine makes them, but for the MAC. */
 const bridgeOf = (device: string): Bridge => ({
-  ...{ device, mac: '02:42:aa:aa:aa:aa', address: '10.64.15.254/20', isUp: true },
+  ...{ device, mac: '02:42:aa:aa:aa:aa', address: '10.64.15.254/20', address6: '', isUp: true },
 });
 const route = '10.64.0.0/20 src 10.64.15.254';
 const withBridges = (...names: readonly string[]): Kernel => ({
@@ -90,6 +90,34 @@ describe('the tunnels of networks', () => {
     expect(lines(wanted, clear)[0]).toBe('ip link del ovab12-1388');
   });
 
+  const subnet6 = 'fd12:3456:7800:1388::/64';
+
+  test('of a network with IPv6 have for each address another one, with the same MAC', () => {
+    const wanted = wantedKernel([network({ subnet6, peers: [peer] })], '10.77.0.1', tag);
+    const dual = lines(wanted, withBridges('orc-1'));
+    expect(dual.filter((line) => line.includes('fd12:'))).toEqual([
+      'ip addr add fd12:3456:7800:1388::a40:ffe/64 dev orc-1 nodad',
+      'ip neigh replace fd12:3456:7800:1388::a40:ffd lladdr 02:42:0a:40:0f:fd dev orc-1 nud permanent',
+      'ip neigh replace fd12:3456:7800:1388::a40:102 lladdr 02:42:0a:40:01:02 dev orc-1 nud permanent',
+      `ip route replace ${subnet6} dev orc-1 proto kernel metric 256`,
+    ]);
+    const plain = wantedKernel([network({ peers: [peer] })], '10.77.0.1', tag);
+    expect(dual.filter((line) => !line.includes('fd12:'))).toEqual(lines(plain, withBridges('orc-1')));
+    const { bridge: _, ...alone } = network({ subnet6, peers: [peer] });
+    expect(lines(wantedKernel([alone], '10.77.0.1', tag), empty)).toContain(
+      'ip addr add fd12:3456:7800:1388::a40:ffe/64 dev ovab12-1388 nodad',
+    );
+  });
+
+  test('leave alone the IPv6 that the engine gave a bridge of a network without', () => {
+    const local = { ...bridgeOf('orc-1'), mac: '02:42:0a:40:0f:fe', address6: 'fdaa::1/64' };
+    const found = { ...withBridges('orc-1'), bridges: new Map([['orc-1', local]]) };
+    expect(lines(wantedKernel([network()], '10.77.0.1', tag), found)).toEqual([]);
+    expect(lines(wantedKernel([network({ subnet6 })], '10.77.0.1', tag), found)[0]).toBe(
+      'ip addr del fdaa::1/64 dev orc-1',
+    );
+  });
+
   test('follow a task that moves to another node with one entry', () => {
     const other = { address: '10.77.0.3', gateway: '10.64.15.252', ips: [] };
     const before = wantedKernel([network({ peers: [peer, other] })], '10.77.0.1', tag);
@@ -105,7 +133,7 @@ describe('the tunnels of networks', () => {
 
   test('have a bridge with the address of the node and a way to the network, whatever somebody took away', () => {
     const wanted = wantedKernel([network()], '10.77.0.1', tag);
-    const taken = { device: 'orc-1', mac: '02:42:0a:40:0f:fe', address: '', isUp: false };
+    const taken = { device: 'orc-1', mac: '02:42:0a:40:0f:fe', address: '', address6: '', isUp: false };
     expect(lines(wanted, { ...empty, bridges: new Map([['orc-1', taken]]) })).toEqual([
       'ip addr add 10.64.15.254/20 dev orc-1',
       'ip link set orc-1 up',
@@ -136,6 +164,7 @@ describe('the tunnels of networks', () => {
       .map(([vni, hasBridge, all, mtu]) => ({
         ...{ key: `n/${vni}`, vni, subnet: '10.64.0.0/20', gateway: '10.64.15.254', mtu, peers: all },
         ...(hasBridge ? { bridge: `orc-${vni}` } : {}),
+        ...(vni % 2 === 0 ? { subnet6: `fd12:3456:7800:${vni.toString(16)}::/64` } : {}),
       })),
     { selector: ({ vni }) => vni, maxLength: 5 },
   );

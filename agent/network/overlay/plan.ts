@@ -56,15 +56,22 @@ const isKept = (tunnel: Tunnel | undefined, is: Tunnel | undefined): is is Tunne
   is.port === tunnel.port &&
   (is.master === '') === (tunnel.master === '');
 
-function bridgeOps({ device, mac, address }: Bridge, is: Bridge): readonly Op[] {
+function bridgeOps({ device, mac, address, address6 }: Bridge, is: Bridge): readonly Op[] {
   const ops: Op[] = [];
   if (is.mac !== mac) ops.push({ kind: 'setMac', device, mac });
-  if (is.address !== '' && is.address !== address)
-    ops.push({ kind: 'removeAddress', device, address: is.address });
-  if (is.address !== address) ops.push({ kind: 'addAddress', device, address });
+  ops.push(...withoutOthers(device, address, is.address), ...withOwn(device, address, is.address));
+  // Without one of ours it may have one that the engine gave it, which does not leave the node.
+  if (address6 !== '')
+    ops.push(...withoutOthers(device, address6, is.address6), ...withOwn(device, address6, is.address6));
   if (!is.isUp) ops.push({ kind: 'setUp', device });
   return ops;
 }
+
+const withoutOthers = (device: string, wanted: string, is: string): readonly Op[] =>
+  is !== '' && is !== wanted ? [{ kind: 'removeAddress', device, address: is }] : [];
+
+const withOwn = (device: string, wanted: string, is: string): readonly Op[] =>
+  wanted !== '' && is !== wanted ? [{ kind: 'addAddress', device, address: wanted }] : [];
 
 function neighbourOps(
   device: string,
@@ -84,18 +91,19 @@ function neighbourOps(
 /** A tunnel as the kernel has it when it was just made. */
 const bare = ({ device, vni, local, port }: Tunnel): Tunnel => ({
   ...{ device, vni, local, port, mtu: 0, master: '', mac: '', address: '', isUp: false, isQuiet: false },
-  ...{ forwards: new Map(), bridged: new Set<string>() },
+  ...{ address6: '', forwards: new Map(), bridged: new Set<string>() },
 });
 
 function deviceOps(wanted: Tunnel, is: Tunnel): readonly Op[] {
-  const { device, mtu, master, mac, address } = wanted;
-  const ops: Op[] = [];
-  if (is.address !== '' && is.address !== address)
-    ops.push({ kind: 'removeAddress', device, address: is.address });
+  const { device, mtu, master, mac, address, address6 } = wanted;
+  const ops: Op[] = [
+    ...withoutOthers(device, address, is.address),
+    ...withoutOthers(device, address6, is.address6),
+  ];
   if (is.mtu !== mtu) ops.push({ kind: 'setMtu', device, mtu });
   if (mac !== '' && is.mac !== mac) ops.push({ kind: 'setMac', device, mac });
   if (is.master !== master) ops.push({ kind: 'setMaster', device, master });
-  if (address !== '' && is.address !== address) ops.push({ kind: 'addAddress', device, address });
+  ops.push(...withOwn(device, address, is.address), ...withOwn(device, address6, is.address6));
   if (!is.isUp) ops.push({ kind: 'setUp', device });
   // What a port of a bridge is told, it forgets when it becomes one of another.
   if (master !== '' && (!is.isQuiet || is.master !== master)) ops.push({ kind: 'setQuiet', device });

@@ -7,6 +7,8 @@ export interface OverlayNetwork {
   readonly vni: number;
   /** IPv4 CIDR. */
   readonly subnet: string;
+  /** Its IPv6 range; absent where it has none, or this node has no IPv6. */
+  readonly subnet6?: string;
   /** This node's own address on it. */
   readonly gateway: string;
   readonly mtu: number;
@@ -41,6 +43,8 @@ export interface Tunnel {
   readonly mac: string;
   /** `address/prefix` of the device where it stands alone. */
   readonly address: string;
+  /** The same of IPv6. */
+  readonly address6: string;
   readonly isUp: boolean;
   /** As a port of a bridge: it answers for its neighbours, and learns nothing by itself. */
   readonly isQuiet: boolean;
@@ -57,6 +61,8 @@ export interface Bridge {
   readonly mac: string;
   /** `address/prefix` of this node on the network: the way out of its containers, and where they ask for names. */
   readonly address: string;
+  /** The same of IPv6; empty where the network has none here: then what the bridge has is left alone. */
+  readonly address6: string;
   readonly isUp: boolean;
 }
 

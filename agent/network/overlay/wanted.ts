@@ -1,3 +1,4 @@
+import { ip6Of } from '../../../api-schemas/index.ts';
 import { innerVxlanPort } from '../encryption/index.ts';
 import type { OverlayNetwork, Tunnel, Bridge, Kernel } from './types.ts';
 
@@ -23,21 +24,30 @@ export function wantedKernel(networks: readonly OverlayNetwork[], local: string,
   const neighbours = new Map<string, ReadonlyMap<string, string>>();
   const routes = new Map<string, ReadonlySet<string>>();
   for (const network of networks) {
-    const { bridge, gateway, subnet } = network;
-    const address = addressOf(network);
+    const { bridge, gateway, subnet, subnet6 } = network;
+    const [address, address6] = [addressOf(network), address6Of(network)];
     if (bridge !== undefined)
-      bridges.set(bridge, { device: bridge, mac: macOf(gateway), address, isUp: true });
+      bridges.set(bridge, { device: bridge, mac: macOf(gateway), address, address6, isUp: true });
     const device = deviceOf(tag, network.vni);
-    neighbours.set(bridge ?? device, new Map(addressesOf(network).map(({ ip }) => [ip, macOf(ip)])));
+    const ips = addressesOf(network).map(({ ip }) => ip);
+    neighbours.set(bridge ?? device, new Map(ips.flatMap((ip) => known(ip, subnet6))));
     if (network.peers.length > 0 || bridge === undefined)
       tunnels.set(device, tunnelOf(network, local, device));
-    routes.set(bridge ?? device, new Set([`${subnet} src ${gateway}`]));
+    const ways = [`${subnet} src ${gateway}`, ...(subnet6 === undefined ? [] : [subnet6])];
+    routes.set(bridge ?? device, new Set(ways));
   }
   return { tunnels, bridges, neighbours, routes };
 }
 
 const addressOf = ({ gateway, subnet }: OverlayNetwork): string =>
   `${gateway}/${subnet.split('/')[1] ?? '32'}`;
+
+const address6Of = ({ gateway, subnet6 }: OverlayNetwork): string =>
+  subnet6 === undefined ? '' : `${ip6Of(subnet6, gateway)}/${subnet6.split('/')[1] ?? '128'}`;
+
+/** Who has an IPv4 address has one of IPv6 that follows from it, if any, with the same MAC. */
+const known = (ip: string, subnet6: string | undefined): readonly (readonly [string, string])[] =>
+  [ip, ...(subnet6 === undefined ? [] : [ip6Of(subnet6, ip)])].map((one) => [one, macOf(ip)]);
 
 const addressesOf = ({ peers }: OverlayNetwork): readonly { readonly ip: string; readonly at: string }[] =>
   peers.flatMap(({ address: at, gateway, ips }) => [gateway, ...ips].map((ip) => ({ ip, at })));
@@ -52,6 +62,7 @@ function tunnelOf(network: OverlayNetwork, local: string, device: string): Tunne
     master: bridge ?? '',
     mac: bridge === undefined ? macOf(gateway) : '',
     address: bridge === undefined ? addressOf(network) : '',
+    address6: bridge === undefined ? address6Of(network) : '',
     isUp: true,
     isQuiet: bridge !== undefined,
     bridged: new Set(bridge === undefined ? [] : forwards.keys()),

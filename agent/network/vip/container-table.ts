@@ -1,9 +1,10 @@
+import { isIPv6 } from 'node:net';
 import type { Logger } from '../../../kit/log.ts';
 import type { CommandResult, Run } from '../commands.ts';
 import { removal, staleFlows } from './flows.ts';
 import { gone, inNamespaceOf, type ContainerProcess } from './namespace.ts';
 import { readTable } from './read.ts';
-import { normal, ruleset, table, update, type VirtualIP } from './rules.ts';
+import { ip4, ip6, normal, ruleset, update, type Family, type VirtualIP } from './rules.ts';
 
 /** What became of one pass. `repaired`: the kernel had other rules than were loaded last. */
 export type Outcome = 'same' | 'loaded' | 'repaired' | 'gone';
@@ -18,18 +19,20 @@ export class ContainerTable {
   /** This nft prints rules in a way that cannot be read, so there is nothing to compare. */
   #isUnreadable = false;
   #hasTold = false;
-  /** Where the default route is to lead; undefined: where the engine has it. */
-  readonly #gateway: string | undefined;
+  /** Where the default routes are to lead, of each family at most one; that of others the engine sees to. */
+  readonly #gateways: readonly string[];
   #isRouted: boolean;
+  /** The container has IPv6, and so a table for it. */
+  #hasIPv6 = false;
 
   constructor(options: {
     process: ContainerProcess;
     run: Run;
     logger: Logger;
-    gateway?: string | undefined;
+    gateways?: readonly string[];
   }) {
-    this.#gateway = options.gateway;
-    this.#isRouted = options.gateway === undefined;
+    this.#gateways = options.gateways ?? [];
+    this.#isRouted = this.#gateways.length === 0;
     this.#process = options.process;
     this.#run = options.run;
     this.#logger = options.logger;
@@ -42,9 +45,14 @@ export class ContainerTable {
    */
   async converge(
     vips: readonly VirtualIP[],
-    { verify, onLoaded }: { readonly verify: boolean; readonly onLoaded: () => void },
+    {
+      verify,
+      hasIPv6,
+      onLoaded,
+    }: { readonly verify: boolean; readonly hasIPv6?: boolean; readonly onLoaded: () => void },
   ): Promise<Outcome> {
     const wanted = normal(vips);
+    this.#hasIPv6 ||= hasIPv6 === true || wanted.some(({ ip }) => isIPv6(ip));
     if (!verify && this.#isRouted && this.#isLoaded(wanted)) {
       onLoaded();
       return 'same';
@@ -52,7 +60,7 @@ export class ContainerTable {
     const outcome = await inNamespaceOf(this.#process, this.#run, async (run): Promise<Outcome> => {
       const isOther = verify && this.#loaded !== undefined && !(await this.#isAsLoaded(run, this.#loaded));
       const before = isOther ? undefined : this.#loaded;
-      const text = before === undefined ? ruleset(wanted) : update(before, wanted);
+      const text = before === undefined ? ruleset(wanted, this.#hasIPv6) : update(before, wanted);
       if (text !== '') await this.#load(run, text, wanted);
       onLoaded();
       if (text !== '') await this.#endFlows(run, before, wanted);
@@ -76,26 +84,28 @@ export class ContainerTable {
     this.#loaded = undefined;
     let result = await run(['nft', '-f', '-'], text);
     // A change builds on what was there; should that have been changed by hand, all is replaced.
-    if (result.code !== 0 && known !== undefined) result = await run(['nft', '-f', '-'], ruleset(wanted));
+    if (result.code !== 0 && known !== undefined)
+      result = await run(['nft', '-f', '-'], ruleset(wanted, this.#hasIPv6));
     check(result);
     this.#loaded = wanted;
   }
 
   async #route(run: Run): Promise<void> {
-    const gateway = this.#gateway;
-    if (gateway === undefined) return;
-    const { stdout } = await run(['ip', '-4', 'route', 'show', 'default']);
-    this.#isRouted = stdout.startsWith(`default via ${gateway} `);
-    if (this.#isRouted) return;
-    const { code, stderr } = await run(['ip', '-4', 'route', 'replace', 'default', 'via', gateway]);
-    if (code !== 0) throw new Error(`the default route by ${gateway}: ${stderr.trim()}`);
+    this.#isRouted = false;
+    for (const gateway of this.#gateways) {
+      const family = isIPv6(gateway) ? '-6' : '-4';
+      const { stdout } = await run(['ip', family, 'route', 'show', 'default']);
+      if (stdout.startsWith(`default via ${gateway} `)) continue;
+      const { code, stderr } = await run(['ip', family, 'route', 'replace', 'default', 'via', gateway]);
+      if (code !== 0) throw new Error(`the default route by ${gateway}: ${stderr.trim()}`);
+    }
     this.#isRouted = true;
   }
 
   async #isAsLoaded(run: Run, loaded: readonly VirtualIP[]): Promise<boolean> {
     if (this.#isUnreadable || isSame(await this.#read(run), loaded)) return true;
     // Is it the table that is strange, or nft's way to print it? A table just loaded tells.
-    check(await run(['nft', '-f', '-'], ruleset(loaded)));
+    check(await run(['nft', '-f', '-'], ruleset(loaded, this.#hasIPv6)));
     if (isSame(await this.#read(run), loaded)) return false;
     this.#isUnreadable = true;
     this.#logger.warn(
@@ -105,8 +115,18 @@ export class ContainerTable {
   }
 
   async #read(run: Run): Promise<readonly VirtualIP[] | undefined> {
-    const { code, stdout } = await run(['nft', '-j', 'list', 'table', ...table.split(' ')]);
-    return code === 0 ? readTable(stdout) : [];
+    const all: VirtualIP[] = [];
+    for (const family of this.#families) {
+      const { code, stdout } = await run(['nft', '-j', 'list', 'table', ...family.table.split(' ')]);
+      const found = code === 0 ? readTable(stdout, family) : [];
+      if (found === undefined) return undefined;
+      all.push(...found);
+    }
+    return all;
+  }
+
+  get #families(): readonly Family[] {
+    return this.#hasIPv6 ? [ip4, ip6] : [ip4];
   }
 
   async #endFlows(
@@ -115,10 +135,12 @@ export class ContainerTable {
     wanted: readonly VirtualIP[],
   ): Promise<void> {
     if (!mayLeaveFlows(before, wanted)) return;
-    const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', 'ipv4']);
-    if (code !== 0) return this.#tellOnce(stderr.trim());
     const removed = (before ?? []).map(({ ip }) => ip);
-    for (const flows of staleFlows(stdout, wanted, removed)) await run(removal(flows));
+    for (const { name } of this.#families) {
+      const { code, stdout, stderr } = await run(['conntrack', '-L', '-f', name === 'ip' ? 'ipv4' : 'ipv6']);
+      if (code !== 0) return this.#tellOnce(stderr.trim());
+      for (const flows of staleFlows(stdout, wanted, removed)) await run(removal(flows));
+    }
   }
 
   #tellOnce(err: string): void {

@@ -41,6 +41,6 @@ function readFlow(line: string): StaleFlows | undefined {
 }
 
 export const removal = ({ protocol, virtualIP, to }: StaleFlows): readonly string[] => [
-  ...['conntrack', '-D', '-p', protocol],
+  ...['conntrack', '-D', ...(virtualIP.includes(':') ? ['-f', 'ipv6'] : []), '-p', protocol],
   ...['--orig-dst', virtualIP, '--reply-src', to],
 ];

@@ -33,6 +33,7 @@ interface Entry {
   table: ContainerTable | undefined;
   process: ContainerProcess | undefined;
   vips: readonly VirtualIP[];
+  hasIPv6: boolean;
   /** Of the pass that has not begun yet, which many changes share. */
   next: Promise<void> | undefined;
   /** Whether that pass asks the kernel what it has. */
@@ -60,10 +61,18 @@ export class VirtualIPs {
   /**
    * Makes a running container have exactly these virtual IPs. Resolves when the kernel has what is wanted as of this
    * call, or has refused it. Never throws: what fails is told and tried again. Of a process that is gone nothing is
-   * touched. To be called at each start, since a namespace is new then. `gateway`: where the default route is to lead, when
-   * the engine cannot be relied on for that.
+   * touched. To be called at each start, since a namespace is new then. `gateways`: where the default routes are to lead,
+   * when the engine cannot be relied on for that.
    */
-  set(id: string, process: ContainerProcess, vips: readonly VirtualIP[], gateway?: string): Promise<void> {
+  set(
+    id: string,
+    process: ContainerProcess,
+    vips: readonly VirtualIP[],
+    {
+      gateways = [],
+      hasIPv6 = false,
+    }: { readonly gateways?: readonly string[]; readonly hasIPv6?: boolean } = {},
+  ): Promise<void> {
     let entry = this.#entry(id);
     const isNew = entry.process?.pid !== process.pid || entry.process.startTime !== process.startTime;
     if (isNew && entry.process !== undefined) {
@@ -74,9 +83,10 @@ export class VirtualIPs {
     if (isNew) {
       const { run, logger } = this.#options;
       entry.process = process;
-      entry.table = new ContainerTable({ process, run, gateway, logger: logger.child({ container: id }) });
+      entry.table = new ContainerTable({ process, run, gateways, logger: logger.child({ container: id }) });
     }
     entry.vips = vips;
+    entry.hasIPv6 = hasIPv6;
     this.#watch();
     return this.#schedule(id, entry, false);
   }
@@ -130,6 +140,7 @@ export class VirtualIPs {
     const entry: Entry = {
       ...none,
       vips: [],
+      hasIPv6: false,
       verify: false,
       last: Promise.resolve(),
       failures: 0,
@@ -174,7 +185,8 @@ export class VirtualIPs {
         entry.hasRules = true;
         entry.setReady();
       };
-      const outcome = await entry.table.converge(entry.vips, { verify, onLoaded });
+      const { hasIPv6 } = entry;
+      const outcome = await entry.table.converge(entry.vips, { verify, hasIPv6, onLoaded });
       if (outcome === 'repaired')
         logger.warn({ container: id }, 'virtual IPs were changed by hand, and are repaired');
       if (entry.failures > 0) onProblem?.(id, undefined);

@@ -1,5 +1,5 @@
 import { endpointsOfPlaces } from './affinity.ts';
-import { affinitySeed, chainName, mapName, type VirtualIP } from './rules.ts';
+import { affinitySeed, chainName, ip4, mapName, type Family, type VirtualIP } from './rules.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,26 +13,26 @@ interface Listing {
 }
 
 /**
- * The virtual IPs that a listing of the table (`nft -j list table ip orc`) stands for; undefined when it holds anything
+ * The virtual IPs that a listing of the table (`nft -j list table ip orc`, or of IPv6) stands for; undefined when it holds anything
  * that is not ours, or lacks what is. Of the listing of `ruleset(x)` it is a list with the same rules as `x`. Pure.
  */
-export function readTable(json: string): readonly VirtualIP[] | undefined {
+export function readTable(json: string, family: Family = ip4): readonly VirtualIP[] | undefined {
   try {
-    return read(JSON.parse(json) as Listing);
+    return read(JSON.parse(json) as Listing, family);
   } catch {
     // Of another shape than it can have.
     return undefined;
   }
 }
 
-function read({ nftables }: Listing): readonly VirtualIP[] | undefined {
+function read({ nftables }: Listing, family: Family): readonly VirtualIP[] | undefined {
   const rules = new Map<string, (readonly Json[])[]>();
   for (const { chain } of nftables) if (chain !== undefined) rules.set(chain.name, []);
   for (const { rule } of nftables) if (rule !== undefined) rules.get(rule.chain)?.push(rule.expr);
   const output = nftables.find(({ chain }) => chain?.name === 'output')?.chain;
   const isHooked = output?.['type'] === 'nat' && output['hook'] === 'output' && output['prio'] === -100;
   if (!isHooked || output['policy'] !== 'accept') return undefined;
-  if (JSON.stringify(rules.get('output')) !== dispatch) return undefined;
+  if (JSON.stringify(rules.get('output')) !== dispatch(family)) return undefined;
   const elements = nftables.find(({ map }) => map?.name === mapName)?.map?.elem ?? [];
   if (elements.length !== rules.size - 1) return undefined;
   const vips = elements.map(([ip, verdict]) => {
@@ -44,12 +44,13 @@ function read({ nftables }: Listing): readonly VirtualIP[] | undefined {
   return known.length === vips.length ? known : undefined;
 }
 
-const dispatch = JSON.stringify([
-  [
-    { match: { op: '==', left: { ct: { key: 'direction' } }, right: 'original' } },
-    { vmap: { key: { payload: { protocol: 'ip', field: 'daddr' } }, data: `@${mapName}` } },
-  ],
-]);
+const dispatch = ({ name: protocol }: Family): string =>
+  JSON.stringify([
+    [
+      { match: { op: '==', left: { ct: { key: 'direction' } }, right: 'original' } },
+      { vmap: { key: { payload: { protocol, field: 'daddr' } }, data: `@${mapName}` } },
+    ],
+  ]);
 
 function readChain(
   ip: string,

@@ -16,13 +16,22 @@ const vips: readonly VirtualIP[] = [
   { ip: '10.64.0.8', endpoints: [] },
 ];
 
-/** A table as the texts make it: a reader of their few commands, which refuses what nft would refuse. */
+/** The table of one family as the texts make it: a reader of their few commands, which refuses what nft would refuse. */
 class Table {
   chains = new Map<string, string[]>();
   elements = new Map<string, string>();
+  readonly #family: 'ip' | 'ip6';
+
+  constructor(family: 'ip' | 'ip6') {
+    this.#family = family;
+  }
 
   apply(text: string): this {
-    const lines = text.split('\n').map((line) => line.trim());
+    let family: string | undefined;
+    const lines = text.split('\n').flatMap((line) => {
+      family = /^(?:table|(?:add|flush|delete) \w+) (ip6?) orc/.exec(line)?.[1] ?? family;
+      return family === this.#family ? [line.trim()] : [];
+    });
     let chain: string | undefined;
     for (const line of lines) {
       const [verb = '', what, , , name = '', ...rest] = line.split(' ');
@@ -37,7 +46,7 @@ class Table {
       else if (verb === 'add' && what === 'rule') this.#rules(name).push(rest.join(' '));
       else if (verb === 'add' && what === 'element') this.#add(line);
       else if (verb === 'delete' && what === 'element')
-        for (const ip of line.match(/\d+(\.\d+){3}/g) ?? []) this.#take(ip);
+        for (const ip of (/\{ (.*) \}/.exec(line)?.[1] ?? '').split(', ')) this.#take(ip);
       else if (verb === 'delete' && what === 'chain') this.#drop(name);
       else if (chain !== undefined && !line.startsWith('type ')) this.#rules(chain).push(line);
     }
@@ -77,16 +86,14 @@ class Table {
 const anyVIPs: fc.Arbitrary<readonly VirtualIP[]> = fc.array(
   fc
     .record({
-      ip: fc.integer({ min: 1, max: 6 }).map((n) => `10.64.0.${n}`),
-      endpoints: fc.array(
-        fc.integer({ min: 1, max: 4 }).map((n) => `10.64.1.${n}`),
-        { maxLength: 5 },
-      ),
+      n: fc.integer({ min: 1, max: 6 }),
+      tasks: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 5 }),
       isPinned: fc.boolean(),
+      is6: fc.boolean(),
     })
-    .map(({ ip, endpoints, isPinned }) => ({
-      ip,
-      endpoints,
+    .map(({ n, tasks, isPinned, is6 }) => ({
+      ip: is6 ? `fd12::a40:${n}` : `10.64.0.${n}`,
+      endpoints: tasks.map((task) => (is6 ? `fd12::a40:10${task}` : `10.64.1.${task}`)),
       ...(isPinned ? { affinity: 'clientIP' as const } : {}),
     })),
   { maxLength: 7 },
@@ -99,6 +106,24 @@ describe('the rules of a container', () => {
 
   test('without virtual IPs are no table', () => {
     expect(ruleset([])).toBe('table ip orc\ndelete table ip orc\n');
+  });
+
+  test('of IPv6 are a table of their own, which is gone with the last virtual IP there', () => {
+    const ip = 'fd12:3456:7800:1001::a40:5';
+    const dual = [...vips, { ip, endpoints: ['fd12::a', 'fd12::b'], affinity: 'clientIP' as const }];
+    const added = ruleset(dual).slice(ruleset(vips).length);
+    expect(ruleset(dual).startsWith(ruleset(vips))).toBe(true);
+    expect(added).toContain(
+      'table ip6 orc {\n  chain vip_fd12_3456_7800_1001__a40_5 {\n    dnat to jhash ip6 saddr mod',
+    );
+    expect(added).toContain(`elements = { ${ip} : goto vip_fd12_3456_7800_1001__a40_5 }`);
+    expect(added).toContain('ct direction original ip6 daddr vmap @vips');
+    expect(update(vips, dual)).toBe(added);
+    expect(update(dual, vips)).toBe('table ip6 orc\ndelete table ip6 orc\n');
+    expect(ruleset(vips, true)).toBe(`${ruleset(vips)}table ip6 orc\ndelete table ip6 orc\n`);
+    expect(update(dual, [...vips, { ip, endpoints: ['fd12::a'] }])).toBe(
+      'flush chain ip6 orc vip_fd12_3456_7800_1001__a40_5\nadd rule ip6 orc vip_fd12_3456_7800_1001__a40_5 dnat to fd12::a\n',
+    );
   });
 
   test('change in the chain of a service when only its endpoints do', () => {
@@ -134,10 +159,12 @@ describe('the rules of a container', () => {
   test('after any sequence of changes are those of the last', () => {
     fc.assert(
       fc.property(fc.array(anyVIPs, { minLength: 1, maxLength: 6 }), (steps) => {
-        const changed = new Table().apply(ruleset(steps[0] ?? []));
-        for (const [i, step] of steps.slice(1).entries()) changed.apply(update(steps[i] ?? [], step));
-        const direct = new Table().apply(ruleset(steps.at(-1) ?? []));
-        expect(changed.state).toEqual(direct.state);
+        for (const family of ['ip', 'ip6'] as const) {
+          const changed = new Table(family).apply(ruleset(steps[0] ?? []));
+          for (const [i, step] of steps.slice(1).entries()) changed.apply(update(steps[i] ?? [], step));
+          const direct = new Table(family).apply(ruleset(steps.at(-1) ?? []));
+          expect(changed.state).toEqual(direct.state);
+        }
       }),
     );
   });
@@ -218,6 +245,9 @@ udp      17 29 src=10.64.1.9 dst=8.8.8.8 sport=40000 dport=53 src=8.8.8.8 dst=10
   test('are named to conntrack so that no other is met', () => {
     expect(removal({ protocol: 'udp', virtualIP: '10.64.0.5', to: '10.64.9.9' }).join(' ')).toBe(
       'conntrack -D -p udp --orig-dst 10.64.0.5 --reply-src 10.64.9.9',
+    );
+    expect(removal({ protocol: 'udp', virtualIP: 'fd12::5', to: 'fd12::9' }).join(' ')).toBe(
+      'conntrack -D -f ipv6 -p udp --orig-dst fd12::5 --reply-src fd12::9',
     );
   });
 });

@@ -1,4 +1,5 @@
-/** The nft table of one container, as text for `nft -f -`. Each text is one transaction; established connections go on. */
+/** The nft tables of one container, as text for `nft -f -`. Each text is one transaction; established connections go on. */
+import { isIPv4 } from 'node:net';
 import { endpointsOfPlaces, places } from './affinity.ts';
 
 /** A service's virtual IP on one network, and the ready addresses behind it on that network. */
@@ -9,7 +10,17 @@ export interface VirtualIP {
   readonly affinity?: 'clientIP';
 }
 
-export const table = 'ip orc';
+/** What differs between the tables of a container, one for each family that it has. */
+export interface Family {
+  /** Of the table, and of the packets that come by it. */
+  readonly name: 'ip' | 'ip6';
+  readonly table: string;
+  /** Of the addresses in its map. */
+  readonly type: string;
+}
+export const ip4: Family = { name: 'ip', table: 'ip orc', type: 'ipv4_addr' };
+export const ip6: Family = { name: 'ip6', table: 'ip6 orc', type: 'ipv6_addr' };
+const familyOf = ({ ip }: VirtualIP): Family => (isIPv4(ip) ? ip4 : ip6);
 export const mapName = 'vips';
 /** Fixed: the kernel would draw another one at each change, and every client would move. */
 export const affinitySeed = 0x6f7263;
@@ -32,9 +43,20 @@ export const normal = remembered((vips: readonly VirtualIP[]): readonly VirtualI
   return [...byIP.values()].sort((a, b) => (a.ip < b.ip ? -1 : 1));
 });
 
-/** Replaces the whole table, also when there was none; without virtual IPs there is none after it. Pure. */
-export const ruleset = remembered((vips: readonly VirtualIP[]): string => {
-  const all = normal(vips);
+const of4 = remembered((vips: readonly VirtualIP[]) => normal(vips).filter((vip) => familyOf(vip) === ip4));
+const of6 = remembered((vips: readonly VirtualIP[]) => normal(vips).filter((vip) => familyOf(vip) === ip6));
+
+/**
+ * Replaces the whole tables, also when there were none; without virtual IPs there is none after it. That of IPv6 only where
+ * the container has it (`hasIPv6`): a kernel may have none. Pure.
+ */
+export const ruleset = (vips: readonly VirtualIP[], hasIPv6: boolean = of6(vips).length > 0): string =>
+  replacement4(vips) + (hasIPv6 ? replacement6(vips) : '');
+
+const replacement4 = remembered((vips: readonly VirtualIP[]) => replacement(ip4, of4(vips)));
+const replacement6 = remembered((vips: readonly VirtualIP[]) => replacement(ip6, of6(vips)));
+
+function replacement({ name, table, type }: Family, all: readonly VirtualIP[]): string {
   const without = [`table ${table}`, `delete table ${table}`];
   if (all.length === 0) return [...without, ''].join('\n');
   return [
@@ -46,18 +68,18 @@ export const ruleset = remembered((vips: readonly VirtualIP[]): string => {
       '  }',
     ]),
     `  map ${mapName} {`,
-    '    type ipv4_addr : verdict',
+    `    type ${type} : verdict`,
     `    elements = { ${all.map(element).join(', ')} }`,
     '  }',
     '  chain output {',
     '    type nat hook output priority -100; policy accept;',
     // `ct` turns tracking on: without it, and with no service that has endpoints, no packet would come by here.
-    `    ct direction original ip daddr vmap @${mapName}`,
+    `    ct direction original ${name} daddr vmap @${mapName}`,
     '  }',
     '}',
     '',
   ].join('\n');
-});
+}
 
 /**
  * Makes the table of `before` into that of `after`, touching only the services that differ: with many of them that is
@@ -67,11 +89,15 @@ export const update = (before: readonly VirtualIP[], after: readonly VirtualIP[]
   updatesFrom(before)(after);
 
 const updatesFrom = remembered((before: readonly VirtualIP[]) =>
-  remembered((after: readonly VirtualIP[]) => changes(normal(before), normal(after))),
+  remembered(
+    (after: readonly VirtualIP[]) =>
+      changes(ip4, of4(before), of4(after)) + changes(ip6, of6(before), of6(after)),
+  ),
 );
 
-function changes(old: readonly VirtualIP[], all: readonly VirtualIP[]): string {
-  if (old.length === 0 || all.length === 0) return old.length === all.length ? '' : ruleset(all);
+function changes(family: Family, old: readonly VirtualIP[], all: readonly VirtualIP[]): string {
+  const { table } = family;
+  if (old.length === 0 || all.length === 0) return old.length === all.length ? '' : replacement(family, all);
   const had = new Map(old.map((vip) => [vip.ip, vip]));
   const has = new Set(all.map(({ ip }) => ip));
   const removed = old.filter(({ ip }) => !has.has(ip));
@@ -98,18 +124,21 @@ function changes(old: readonly VirtualIP[], all: readonly VirtualIP[]): string {
 }
 
 /** Follows from the virtual IP, so that a change finds the chain of an earlier run. */
-export const chainName = ({ ip }: Pick<VirtualIP, 'ip'>): string => `vip_${ip.replaceAll('.', '_')}`;
+export const chainName = ({ ip }: Pick<VirtualIP, 'ip'>): string => `vip_${ip.replaceAll(/[.:]/g, '_')}`;
 
 const element = (vip: VirtualIP): string => `${vip.ip} : goto ${chainName(vip)}`;
 
 /** For every protocol alike, so that a ping of a service is answered, too. Without endpoints: refused at once. */
-function rulesOf({ endpoints, affinity }: VirtualIP): readonly string[] {
+function rulesOf({ ip: virtualIP, endpoints, affinity }: VirtualIP): readonly string[] {
   const [first] = endpoints;
   if (first === undefined) return ['meta l4proto tcp reject with tcp reset', 'reject'];
   if (endpoints.length === 1) return [`dnat to ${first}`];
   const [by, chosen] =
     affinity === 'clientIP'
-      ? [`jhash ip saddr mod ${places} seed 0x${affinitySeed.toString(16)}`, endpointsOfPlaces(endpoints)]
+      ? [
+          `jhash ${isIPv4(virtualIP) ? 'ip' : 'ip6'} saddr mod ${places} seed 0x${affinitySeed.toString(16)}`,
+          endpointsOfPlaces(endpoints),
+        ]
       : [`numgen random mod ${endpoints.length}`, endpoints];
   return [`dnat to ${by} map { ${chosen.map((ip, i) => `${i} : ${ip}`).join(', ')} }`];
 }

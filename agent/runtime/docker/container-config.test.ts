@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { TaskTemplate } from '../../../api-schemas/index.ts';
-import { containerConfig, laterNetworks } from './container-config.ts';
+import { containerConfig, endpointConfig, laterNetworks } from './container-config.ts';
 
 const config = (template: Partial<TaskTemplate>, api = '1.41'): Record<string, unknown> =>
   containerConfig(
@@ -241,6 +241,10 @@ describe('the container of a template', () => {
     expect(laterNetworks(spec, '1.44')).toEqual([]);
     expect(endpoints('1.43')).toEqual({
       EndpointsConfig: { n1: { IPAMConfig: { IPv4Address: '10.64.1.1' } } },
+    });
+    const [one] = networks.map((network) => ({ ...network, ip6: 'fd12::a40:101' }));
+    expect(one === undefined ? undefined : endpointConfig(one, '1.41')).toEqual({
+      IPAMConfig: { IPv4Address: '10.64.1.1', IPv6Address: 'fd12::a40:101' },
     });
     expect(laterNetworks(spec, '1.43').map(({ id }) => id)).toEqual(['n2']);
     expect(containerConfig(spec, '1.44')['HostConfig']).toMatchObject({

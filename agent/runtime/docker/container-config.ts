@@ -95,9 +95,9 @@ function networking(spec: ContainerSpec, api: string): Body | undefined {
 }
 
 /** The MAC belongs to the endpoint from API 1.44 on. */
-export const endpointConfig = ({ ip, mac }: ContainerNetwork, api: string): Body =>
+export const endpointConfig = ({ ip, ip6, mac }: ContainerNetwork, api: string): Body =>
   defined({
-    IPAMConfig: ip === undefined ? undefined : { IPv4Address: ip },
+    IPAMConfig: ip === undefined ? undefined : defined({ IPv4Address: ip, IPv6Address: ip6 }),
     MacAddress: takesAllNetworks(api) ? mac : undefined,
   });
 

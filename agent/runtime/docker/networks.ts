@@ -1,5 +1,5 @@
 import type Docker from 'dockerode';
-import { ownerLabels, type NetworkSpec, type Owner } from '../types.ts';
+import { ownerLabels, type EngineNetwork, type NetworkSpec, type Owner } from '../types.ts';
 import { ownerFilter } from './owner.ts';
 import { runtimeError, statusOf } from './errors.ts';
 
@@ -21,16 +21,20 @@ const mtuOption = 'com.docker.network.driver.mtu';
  * another gateway is of a time before the node had left the network, and somebody else may have that address now: it is
  * made anew.
  */
-export async function ensureNetwork(
-  docker: Docker,
-  owner: Owner,
-  spec: NetworkSpec,
-): Promise<{ id: string; name: string; bridge: string }> {
+export async function ensureNetwork(docker: Docker, owner: Owner, spec: NetworkSpec): Promise<EngineNetwork> {
   try {
     const found = await find(docker, owner, spec.name);
     if (found === undefined) return await create(docker, owner, spec);
-    if (isAsWanted(found, spec)) return networkOf(found);
-    await docker.getNetwork(found.Id).remove();
+    const { gateway } = spec.subnet6 ?? {};
+    const isMissing = gateway !== undefined && !hasRange6(found, spec);
+    if (isAsWanted(found, spec) && !isMissing) return networkOf(found, spec);
+    try {
+      await docker.getNetwork(found.Id).remove();
+    } catch (error) {
+      // Of a time when the node had no IPv6, and in use: its containers go on without.
+      if (isMissing && isAsWanted(found, spec) && statusOf(error) === 403) return networkOf(found, spec);
+      throw error;
+    }
     return await create(docker, owner, spec);
   } catch (error) {
     throw runtimeError(error, `making network ${spec.name}`);
@@ -43,19 +47,20 @@ async function find(docker: Docker, owner: Owner, name: string): Promise<Found |
   return all.find((network) => network.Name === name);
 }
 
-const networkOf = ({ Id: id, Name: name, Options }: Found): { id: string; name: string; bridge: string } => ({
-  ...{ id, name, bridge: Options?.[bridgeOption] ?? `br-${id.slice(0, 12)}` },
+const networkOf = (found: Found, spec: NetworkSpec): EngineNetwork => ({
+  ...{ id: found.Id, name: found.Name },
+  bridge: found.Options?.[bridgeOption] ?? `br-${found.Id.slice(0, 12)}`,
+  hasIPv6: hasRange6(found, spec),
 });
+
+const hasRange6 = ({ IPAM }: Found, { subnet6 }: NetworkSpec): boolean =>
+  (IPAM?.Config ?? []).some(({ Subnet }) => Subnet !== undefined && Subnet === subnet6?.cidr);
 
 const isAsWanted = ({ IPAM }: Found, { subnet }: NetworkSpec): boolean =>
   subnet === undefined ||
   (IPAM?.Config ?? []).some(({ Subnet, Gateway }) => Subnet === subnet.cidr && Gateway === subnet.gateway);
 
-async function create(
-  docker: Docker,
-  owner: Owner,
-  spec: NetworkSpec,
-): Promise<{ id: string; name: string; bridge: string }> {
+async function create(docker: Docker, owner: Owner, spec: NetworkSpec): Promise<EngineNetwork> {
   try {
     const made = await docker.createNetwork({
       Name: spec.name,
@@ -73,19 +78,22 @@ async function create(
       ...(spec.subnet6 === undefined ? {} : { EnableIPv6: true }),
       ...ipamOf(spec),
     });
-    return { id: made.id, name: spec.name, bridge: spec.bridge };
+    const { name, bridge, subnet6 } = spec;
+    return { id: made.id, name, bridge, hasIPv6: subnet6 !== undefined };
   } catch (error) {
     // Made between our look and now.
     const other = statusOf(error) === 409 ? await find(docker, owner, spec.name) : undefined;
     if (other === undefined) throw error;
-    return networkOf(other);
+    return networkOf(other, spec);
   }
 }
 
 function ipamOf({ subnet, subnet6 }: NetworkSpec): object {
   const config = [
     ...(subnet === undefined ? [] : [{ Subnet: subnet.cidr, Gateway: subnet.gateway }]),
-    ...(subnet6 === undefined ? [] : [{ Subnet: subnet6 }]),
+    ...(subnet6 === undefined
+      ? []
+      : [{ Subnet: subnet6.cidr, ...(subnet6.gateway === undefined ? {} : { Gateway: subnet6.gateway }) }]),
   ];
   return config.length === 0 ? {} : { IPAM: { Driver: 'default', Config: config } };
 }

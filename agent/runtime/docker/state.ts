@@ -30,7 +30,7 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
     ...(never.test(state.StartedAt) ? {} : { startedAt: state.StartedAt }),
     ...(never.test(state.FinishedAt) || status === 'running' ? {} : { finishedAt: state.FinishedAt }),
     addresses: Object.entries(net.Networks ?? {}).flatMap(([network, endpoint]) =>
-      [addressOf(endpoint, status), endpoint.GlobalIPv6Address]
+      addressesOf(endpoint, status)
         .filter((ip): ip is string => ip !== undefined && ip !== '')
         .map((ip) => ({ network, ip })),
     ),
@@ -39,13 +39,22 @@ export function containerState(info: ContainerInspectInfo): ContainerState {
   };
 }
 
-/** One that was made with an address has it from then on, though the engine tells it only once it runs. */
-function addressOf(
-  endpoint: { readonly IPAddress?: string; readonly IPAMConfig?: unknown },
+/** One that was made with addresses has them from then on, though the engine tells them only once it runs. */
+function addressesOf(
+  endpoint: {
+    readonly IPAddress?: string;
+    readonly GlobalIPv6Address?: string;
+    readonly IPAMConfig?: unknown;
+  },
   status: ContainerState['status'],
-): string | undefined {
-  if (endpoint.IPAddress || status !== 'created') return endpoint.IPAddress;
-  return (endpoint.IPAMConfig as { readonly IPv4Address?: string } | null | undefined)?.IPv4Address;
+): readonly (string | undefined)[] {
+  const { IPAddress: ip, GlobalIPv6Address: ip6 } = endpoint;
+  if (ip || status !== 'created') return [ip, ip6];
+  const made = (endpoint.IPAMConfig ?? {}) as {
+    readonly IPv4Address?: string;
+    readonly IPv6Address?: string;
+  };
+  return [made.IPv4Address, made.IPv6Address];
 }
 
 function statusOfState(status: string): ContainerState['status'] {
