@@ -119,7 +119,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       : {}),
   });
   const routes = hasIngress
-    ? new Routes({ run: command, clock, logger, onChange: () => session.describeAgain() })
+    ? new Routes({
+        ...{ run: command, clock, logger },
+        around: () => runtime.networksAround(),
+        onChange: () => session.describeAgain(),
+      })
     : undefined;
   const ingress: Ingress | undefined = hasIngress
     ? new Ingress({
@@ -141,7 +145,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
             const { id } = container;
             return bridge === undefined
               ? []
-              : [{ task, id, bridge, addresses: networks.addressesOf(container, task) }];
+              : [
+                  {
+                    ...{ task, id, bridge, addresses: networks.addressesOf(container, task) },
+                    isInternal: networks.isInternal(task),
+                  },
+                ];
           }),
         }),
         onProblems: (problems) => tasks.setPortProblems(problems),

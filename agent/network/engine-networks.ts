@@ -17,7 +17,10 @@ import { bridgeName, engineName, keyOf, networkKeys, subnet6 } from './names.ts'
 import { macOf } from './overlay/index.ts';
 
 export interface EngineNetworksOptions {
-  readonly runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
+  readonly runtime: Pick<
+    Runtime,
+    'ensureNetwork' | 'listNetworks' | 'removeNetwork' | 'networksAround' | 'addressesOn'
+  >;
   readonly owner: Owner;
   /** Whether new networks have IPv6, too; it does not leave the node. */
   readonly ipv6: boolean;
@@ -93,10 +96,12 @@ export class EngineNetworks {
       for (const key of networkKeys(task)) {
         const network = await this.#given(key, signal);
         const { external } = network.spec;
-        if (external !== undefined) attached.push({ id: external, name: external });
+        if (external !== undefined) attached.push(await this.#find(external));
         else {
           const { id, name } = await this.#ensure(network);
-          const ip = this.#take(network, name);
+          // Only there the engine gives addresses by itself.
+          const others = network.spec.attachable === true ? await this.#options.runtime.addressesOn(id) : [];
+          const ip = this.#take(network, name, others);
           attached.push({ id, name, ip, mac: macOf(ip) });
         }
       }
@@ -180,9 +185,23 @@ export class EngineNetworks {
     return found;
   }
 
-  #take(network: Network, name: string): string {
+  /** One of the engine's own. By its id: names may be ambiguous on 20.10. */
+  async #find(external: string): Promise<ContainerNetwork> {
+    const { owner, runtime } = this.#options;
+    const { networks } = await runtime.networksAround();
+    const [found, second] = networks.filter(({ name }) => name === external);
+    if (found === undefined || second !== undefined)
+      throw new RuntimeError(
+        'NotReady',
+        'ExternalNetworkMissing',
+        `node ${owner.nodeName} has ${found === undefined ? 'no network' : 'several networks'} ${external} in its engine: ${found === undefined ? `make it there (\`docker network create ${external}\`)` : 'remove all but one'}, or keep the service off the node (placement.constraints)`,
+      );
+    return { id: found.id, name: external };
+  }
+
+  #take(network: Network, name: string, others: readonly string[]): string {
     const { blocks = [], gateway = '' } = ownPart(network) ?? {};
-    const taken = new Set<string>();
+    const taken = new Set<string>(others);
     for (const { status, addresses } of this.#options.containers())
       if (status !== 'exited')
         for (const address of addresses) if (address.network === name) taken.add(address.ip);
@@ -217,6 +236,9 @@ export class EngineNetworks {
   #specOf(network: Network): NetworkSpec {
     const { owner, ipv6 } = this.#options;
     const { metadata, spec, status } = network;
+    const { gateway = '', blocks = [] } = ownPart(network) ?? {};
+    // A range without a free address: who comes without one of orc's is refused by the engine.
+    const range = spec.attachable === true ? (blocks[0] ?? '') : `${gateway}/32`;
     return {
       name: engineName(owner, network),
       bridge: bridgeName(owner, network),
@@ -225,7 +247,7 @@ export class EngineNetworks {
         [label.networkUID]: metadata.uid ?? '',
         [label.namespace]: metadata.namespace ?? 'default',
       },
-      subnet: { cidr: status?.subnet ?? '', gateway: ownPart(network)?.gateway ?? '' },
+      ...{ subnet: { cidr: status?.subnet ?? '', gateway }, range },
       mtu: mtuOf(network),
       ...(spec.internal === undefined ? {} : { internal: spec.internal }),
       ...(spec.attachable === undefined ? {} : { attachable: spec.attachable }),

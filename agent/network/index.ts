@@ -221,6 +221,12 @@ export class NodeNetworks {
     });
   }
 
+  /** Whether containers have no way out of the task's first network. */
+  isInternal(task: Task): boolean {
+    const [first] = networkKeys(task);
+    return this.#set.networks.some((network) => keyOf(network) === first && network.spec.internal === true);
+  }
+
   /** What is known of the networks, for checks of them. */
   state(): NetState {
     const { networks, peers, endpoints } = this.#set;

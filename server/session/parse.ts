@@ -79,10 +79,11 @@ function addressOf(value: unknown): readonly NetworkAddress[] {
 
 /** Ranges that cannot be read are left out. */
 function routeOf(value: unknown): readonly NodeRoute[] {
-  const { to, of } = isFields(value) ? value : {};
+  const { to, of, pool } = isFields(value) ? value : {};
   if (typeof to !== 'string' || typeof of !== 'string' || of === '') return [];
   try {
-    return [{ to: formatSubnet(parseSubnet(to)), of: of.slice(0, nameLimit) }];
+    const route = { to: formatSubnet(parseSubnet(to)), of: of.slice(0, nameLimit) };
+    return [pool === true ? { ...route, pool } : route];
   } catch {
     return [];
   }

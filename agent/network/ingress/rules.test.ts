@@ -59,6 +59,16 @@ describe('the ports of a node', () => {
     ]);
   });
 
+  test('do not show the client to a task on an internal network, which could not answer it', () => {
+    const inside = { ...serving('web', '10.0.0.1'), isInternal: true };
+    const ports: Port[] = [{ target: 80, published: 80 }, { target: 80, published: 81, mode: 'local' }]; // prettier-ignore
+    const found = ingressPorts([endpoints('web', ...ports)], [inside]).ports;
+    expect(found.map(({ backends, remote }) => [backends, remote])).toEqual([
+      [['10.0.0.1'], ['10.0.0.1']],
+      [['10.0.0.1'], ['10.0.0.1']],
+    ]);
+  });
+
   test('lead to a task that is on several networks by its first', () => {
     const { task: one } = serving('web');
     const task = { ...one, spec: { ...one.spec, networks: ['a', 'b'] } };

@@ -16,7 +16,7 @@ import { containerConfig, endpointConfig, laterNetworks } from './container-conf
 import { runtimeError, statusOf } from './errors.ts';
 import { watchEvents } from './events.ts';
 import { Images } from './images.ts';
-import { ensureNetwork, listNetworks } from './networks.ts';
+import { addressesOn, ensureNetwork, listNetworks, networksAround } from './networks.ts';
 import { containerState } from './state.ts';
 import { startExec, readLogs } from './sessions.ts';
 
@@ -173,6 +173,8 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     removeNetwork: async (id) => {
       await call('removing a network', (d) => d.getNetwork(id).remove() as Promise<unknown>, [404]);
     },
+    networksAround: () => call('listing networks', (d) => networksAround(d, owner)),
+    addressesOn: (id) => call('inspecting a network', (d) => addressesOn(d, id)),
     watch: (onWake, onDown) =>
       call('following events', (d) =>
         watchEvents(d, owner, onWake, (error) => {
