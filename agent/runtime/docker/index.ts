@@ -94,6 +94,13 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     const { api } = await connected();
     const refused = tooNew(spec.template, api);
     if (refused.length > 0) throw new RuntimeError('Rejected', 'EngineTooOld', tooNewMessage(refused, api));
+    // Others send to the MAC that follows from the address.
+    if (spec.template.macAddress !== undefined && spec.networks[0]?.ip !== undefined)
+      throw new RuntimeError(
+        'Rejected',
+        'MacAddressRefused',
+        `macAddress is only for an external network, and ${spec.networks[0].name} is one of orc: leave it out`,
+      );
     signal.throwIfAborted();
     const labels = { ...spec.labels, ...ownerLabels(owner) };
     const body = {
