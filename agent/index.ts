@@ -122,7 +122,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     ? new Routes({
         ...{ run: command, clock, logger },
         around: () => runtime.networksAround(),
-        onChange: () => session.describeAgain(),
+        onChange: () => describeAgain(),
       })
     : undefined;
   const ingress: Ingress | undefined = hasIngress
@@ -177,7 +177,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           run: command,
           clock,
           logger: logger.child({ part: 'netcheck' }),
-          onChange: () => session.describeAgain(),
+          onChange: () => describeAgain(),
         });
   const tasks: Tasks = new Tasks({
     runtime,
