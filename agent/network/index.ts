@@ -244,12 +244,16 @@ export class NodeNetworks {
     const [rules] = this.#badRules.values();
     const others = this.#badRules.size > 1 ? ` (in ${String(this.#badRules.size)} containers)` : '';
     const tunnels = this.#overlay?.problem;
+    const encryption = this.#encryption?.problem;
     return [
       ...(this.#dns?.problems() ?? []).map(({ message }) => ({ reason: 'NamesFailed', message })),
       ...(rules === undefined ? [] : [{ reason: 'VirtualIPsFailed', message: `${rules}${others}` }]),
       ...(tunnels === undefined
         ? []
         : [{ reason: 'TunnelsFailed', message: `the tunnels of networks cannot be made: ${tunnels}` }]),
+      ...(encryption === undefined
+        ? []
+        : [{ reason: 'EncryptionFailed', message: `encrypted networks do not work: ${encryption}` }]),
     ];
   }
 

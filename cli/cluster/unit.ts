@@ -27,6 +27,7 @@ export function unitText(options: UnitOptions): string {
   const hasServer = kind !== 'agent';
   const directories = [dataDir, ...(hasServer ? [configDir] : [])];
   const lock = '/run/xtables.lock';
+  const sockets = '/run/wireguard';
   const command = [...program, kind, '--data-dir', dataDir, ...args];
   const lines = [
     `# Printed by \`orc systemd-unit ${kind}\`. As /etc/systemd/system/orc.service: systemctl enable --now orc`,
@@ -39,7 +40,7 @@ export function unitText(options: UnitOptions): string {
     '',
     '[Service]',
     'Type=exec',
-    `ExecStartPre=+${words(['/bin/mkdir', '-p', '-m', '0700', ...directories])}`,
+    `ExecStartPre=+${words(['/bin/mkdir', '-p', '-m', '0700', ...directories, ...(hasAgent ? [sockets] : [])])}`,
     ...(hasAgent ? [`ExecStartPre=+${words(['/bin/touch', lock])}`] : []),
     ...(hasServer && configFile !== undefined ? [`Environment=${word(`ORC_CONFIG=${configFile}`)}`] : []),
     `ExecStart=${words(command)}`,
@@ -58,9 +59,11 @@ export function unitText(options: UnitOptions): string {
     'NoNewPrivileges=yes',
     `CapabilityBoundingSet=${capabilities(hasAgent).join(' ')}`,
     'ProtectSystem=strict',
-    `ReadWritePaths=${words([...directories, ...(hasAgent ? [lock] : [])])}`,
+    `ReadWritePaths=${words([...directories, ...(hasAgent ? [lock, sockets] : [])])}`,
     'PrivateTmp=yes',
-    'PrivateDevices=yes',
+    ...(hasAgent
+      ? ['# wireguard-go makes devices by it.', 'DevicePolicy=closed', 'DeviceAllow=/dev/net/tun rw']
+      : ['PrivateDevices=yes']),
     'ProtectClock=yes',
     'ProtectControlGroups=yes',
     'ProtectHostname=yes',
@@ -95,7 +98,7 @@ const endOf = (hasServer: boolean): readonly string[] =>
         'KillMode=process',
         'TimeoutStopSec=60',
       ]
-    : ['KillMode=mixed', 'TimeoutStopSec=30'];
+    : ['# What encrypts networks runs on while orc is restarted.', 'KillMode=process', 'TimeoutStopSec=30'];
 
 /** NET_ADMIN and NET_RAW: nft, iptables, conntrack. SYS_PTRACE and DAC_READ_SEARCH: who holds a published port. */
 const capabilities = (hasAgent: boolean): readonly string[] => [
