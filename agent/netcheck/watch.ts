@@ -3,7 +3,12 @@
  * other. What fails twice is told, until it is answered again.
  */
 import { randomBytes } from 'node:crypto';
-import type { NetCheckPath, NetworkPeers, UnansweredNode } from '../../api-schemas/index.ts';
+import {
+  udpPortsOf,
+  type NetCheckPath,
+  type NetworkPeers,
+  type UnansweredNode,
+} from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -130,13 +135,14 @@ export class Watch {
   }
 
   /** For who joins a machine and looks at its log: the Node says it as well. */
-  #warn(node: string, { address, way, networks }: UnansweredNode): void {
-    const what = { to: 'what is sent to it does not arrive', none: 'nothing is heard of it', mtu: 'large packets do not arrive there' }; // prettier-ignore
-    const remedy = way === 'mtu' ? 'let UDP of 1,500 bytes pass to' : way === 'to' ? 'open UDP 4789 to' : 'open UDP 4789 from and to'; // prettier-ignore
-    this.#options.logger.warn(
-      { node, networks },
-      `node ${node} does not answer probes: ${what[way]}; ${remedy} ${address}`,
-    );
+  #warn(node: string, { address, way, networks }: UnansweredNode, paths: readonly NetCheckPath[]): void {
+    const ports = udpPortsOf(paths);
+    const text = {
+      to: `what is sent to it does not arrive; open ${ports} to ${address}`,
+      none: `nothing is heard of it; open ${ports} from and to ${address}`,
+      mtu: `large packets do not arrive there; let UDP of 1,500 bytes pass to ${address}`,
+    };
+    this.#options.logger.warn({ node, networks }, `node ${node} does not answer probes: ${text[way]}`);
   }
 
   #note(
@@ -161,7 +167,7 @@ export class Watch {
     known.dueMs = clock.now() + (known.fails < failsUntilTold ? againMs : failingMs);
     if (known.fails < failsUntilTold) return;
     const isHeard = shared.some(({ peer }) => (heard.lastMs(peer.gateway) ?? -1) >= known.firstFailMs);
-    if (known.told === undefined) this.#warn(node, toldOf(node, bad, isHeard));
+    if (known.told === undefined) this.#warn(node, toldOf(node, bad, isHeard), bad);
     known.told = toldOf(node, bad, isHeard);
   }
 }

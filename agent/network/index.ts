@@ -233,7 +233,10 @@ export class NodeNetworks {
     return {
       networks: networks.flatMap((network) => {
         const own = ownPart(network);
-        return own === undefined ? [] : [{ key: keyOf(network), gateway: own.gateway, mtu: mtuOf(network) }];
+        if (own === undefined) return [];
+        const { encrypted } = network.spec;
+        const base = { key: keyOf(network), gateway: own.gateway, mtu: mtuOf(network) };
+        return [encrypted === true ? { ...base, encrypted } : base];
       }),
       ...{ peers, endpoints, attached: this.#attached() },
     };
