@@ -73,7 +73,8 @@ export function unitText(options: UnitOptions): string {
     `ProtectKernelTunables=${hasAgent ? 'no' : 'yes'}`,
     '# AF_NETLINK tells it its addresses, and programs published ports.',
     'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-    'RestrictNamespaces=yes',
+    ...(hasAgent ? ['# The agent enters network namespaces of containers, where their virtual IPs are.'] : []),
+    `RestrictNamespaces=${hasAgent ? 'net' : 'yes'}`,
     'RestrictRealtime=yes',
     'RestrictSUIDSGID=yes',
     'LockPersonality=yes',
@@ -100,10 +101,15 @@ const endOf = (hasServer: boolean): readonly string[] =>
       ]
     : ['# What encrypts networks runs on while orc is restarted.', 'KillMode=process', 'TimeoutStopSec=30'];
 
-/** NET_ADMIN and NET_RAW: nft, iptables, conntrack. SYS_PTRACE and DAC_READ_SEARCH: who holds a published port. */
-const capabilities = (hasAgent: boolean): readonly string[] => [
+/**
+ * NET_ADMIN and NET_RAW: nft, iptables, conntrack, devices. SYS_PTRACE and DAC_READ_SEARCH: who holds a published port.
+ * SYS_ADMIN and SYS_PTRACE: the kernel lets nobody else into the network namespace of a container.
+ */
+export const capabilities = (hasAgent: boolean): readonly string[] => [
   'CAP_NET_BIND_SERVICE',
-  ...(hasAgent ? ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'] : []),
+  ...(hasAgent
+    ? ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH']
+    : []),
 ];
 
 /** As systemd reads a command line: what has a blank or another special character is quoted. */
