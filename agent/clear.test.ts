@@ -27,7 +27,15 @@ describe('clearing a node', () => {
       if (command === 'nft' && verb === '-f') loaded.push(stdin);
       return Promise.resolve({ code: command === 'nft' ? 0 : 1, stdout: '', stderr: '' });
     };
-    const options = { runtime, dataDir: '/var/lib/orc/agent', ingress: true, logger: silentLogger, run };
+    const owner = { cluster: 'c', nodeName: 'n' };
+    const options = {
+      runtime,
+      owner,
+      dataDir: '/var/lib/orc/agent',
+      ingress: true,
+      logger: silentLogger,
+      run,
+    };
 
     expect(await clearNode(options)).toBe(3);
     expect(await runtime.list()).toEqual([]);

@@ -122,7 +122,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       : {}),
   });
   const routes = hasIngress
-    ? new Routes({ run: command, clock, logger, onChange: () => session.describeAgain() })
+    ? new Routes({
+        ...{ run: command, clock, logger },
+        around: () => runtime.networksAround(),
+        onChange: () => describeAgain(),
+      })
     : undefined;
   const ingress: Ingress | undefined = hasIngress
     ? new Ingress({
@@ -144,7 +148,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
             const { id } = container;
             return bridge === undefined
               ? []
-              : [{ task, id, bridge, addresses: networks.addressesOf(container, task) }];
+              : [
+                  {
+                    ...{ task, id, bridge, addresses: networks.addressesOf(container, task) },
+                    isInternal: networks.isInternal(task),
+                  },
+                ];
           }),
         }),
         onProblems: (problems) => tasks.setPortProblems(problems),
@@ -171,7 +180,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           run: command,
           clock,
           logger: logger.child({ part: 'netcheck' }),
-          onChange: () => session.describeAgain(),
+          onChange: () => describeAgain(),
         });
   const tasks: Tasks = new Tasks({
     runtime,

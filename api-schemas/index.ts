@@ -9,7 +9,7 @@ export { kindByName, kindByPlural, kinds, resolveResource, resourceWords, type A
 export { kindOf, pruneUnknown, unknownFields, validate } from './validate.ts';
 export { withDefaults } from './defaults.ts';
 export { canonicalJson, contentHash } from './hash.ts';
-export { defaultNetwork, hostPortsOf, ingressPortsOf, networksOf, templateOf } from './template.ts';
+export { defaultNetwork, hostPortsOf, ingressPortsOf, networksOf, portsIn, templateOf } from './template.ts';
 export { holdsAddress } from './network/holds.ts';
 export {
   defaultPool6,

@@ -24,6 +24,8 @@ export interface NetCheckPath {
   readonly peer: string;
   /** Of the peer. */
   readonly address: string;
+  /** The network is encrypted: its packets go by other ports. */
+  readonly encrypted?: boolean;
   /** Bytes of the largest packet of the network. */
   readonly mtu: number;
   /** A small probe was answered. */
@@ -90,6 +92,14 @@ export interface NetCheckHeard {
     readonly bytes: number;
   }[];
 }
+
+/** The UDP ports by which packets of such networks go from node to node, in words. */
+export const udpPortsOf = (networks: readonly { readonly encrypted?: boolean }[]): string =>
+  !networks.some(({ encrypted }) => encrypted === true)
+    ? 'UDP 4789'
+    : networks.every(({ encrypted }) => encrypted === true)
+      ? 'UDP 6752 and 6753'
+      : 'UDP 4789, 6752 and 6753';
 
 /** One check is told from others by this: 32 hexadecimal digits. */
 export const isCheckId = (text: string): boolean => /^[0-9a-f]{32}$/.test(text);

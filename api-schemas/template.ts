@@ -54,16 +54,29 @@ export const networksOf = ({
 }: Pick<TaskTemplate, 'networks' | 'networkMode'>): readonly NetworkAttachment[] =>
   networkMode === undefined ? (networks ?? onDefault) : [];
 
+/** Each port of a range by itself; one that is none, as it is. */
+export function portsIn({ endPort, ...port }: Port): readonly Port[] {
+  const { published = 0 } = port;
+  if (endPort === undefined || published === 0) return [port];
+  return Array.from({ length: Math.max(0, endPort - published + 1) }, (_, i) => ({
+    ...port,
+    published: published + i,
+    target: port.target + i,
+  }));
+}
+
 /** Ports of mode `host`, which belong to the container; protocol and published filled in. */
 export const hostPortsOf = (spec: ServiceSpec): readonly Port[] =>
   (spec.ports ?? [])
     .filter((port) => port.mode === 'host')
+    .flatMap(portsIn)
     .map((port) => ({ ...port, published: port.published ?? 0, protocol: port.protocol ?? 'tcp' }));
 
 /** Ports of the modes `ingress` and `local`, each of one service in the cluster; protocol, mode and published filled in. */
 export const ingressPortsOf = (spec: ServiceSpec): readonly Port[] =>
   (spec.ports ?? [])
     .filter((port) => port.mode !== 'host')
+    .flatMap(portsIn)
     .map((port) => ({
       ...port,
       mode: port.mode ?? 'ingress',

@@ -1,4 +1,4 @@
-import { networksOf, type AnyObj, type Obj } from '../api-schemas/index.ts';
+import { networksOf, portsIn, type AnyObj, type Obj } from '../api-schemas/index.ts';
 import { SortedList } from './sorted.ts';
 import type { IndexName } from './types.ts';
 
@@ -35,7 +35,7 @@ const valuesOf: Readonly<Record<IndexName, (object: AnyObj) => readonly string[]
       : nothing,
   port: (object) => {
     if (object.kind !== 'Service') return nothing;
-    const ports = [...(object.spec.ports ?? []), ...(object.status?.ports ?? [])];
+    const ports = [...(object.spec.ports ?? []).flatMap(portsIn), ...(object.status?.ports ?? [])];
     const published = ports.filter((port) => (port.published ?? 0) !== 0);
     return [...new Set(published.map((port) => `${port.protocol ?? 'tcp'}/${port.published ?? 0}`))];
   },

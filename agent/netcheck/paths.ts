@@ -21,7 +21,7 @@ const ladder = [1_450, 1_430, 1_400, 1_370, 1_350, 1_300, 1_250, 1_200, 1_000, 7
 
 /** Probes all of these peers on one network. Never throws. */
 export async function pathsOn(
-  { key, gateway: source, mtu }: OwnNetwork,
+  { key, gateway: source, mtu, encrypted }: OwnNetwork,
   peers: readonly NetworkPeers[],
   options: PathsOptions,
 ): Promise<readonly NetCheckPath[]> {
@@ -32,8 +32,9 @@ export async function pathsOn(
   const path = ({
     node: peer,
     address,
-  }: NetworkPeers): Pick<NetCheckPath, 'network' | 'peer' | 'address' | 'mtu'> => ({
+  }: NetworkPeers): Pick<NetCheckPath, 'network' | 'peer' | 'address' | 'mtu' | 'encrypted'> => ({
     ...{ network: key, peer, address, mtu },
+    ...(encrypted === true ? { encrypted } : {}),
   });
   let outcomes: ReadonlyMap<string, ProbeOutcome>;
   let measured: ReadonlyMap<string, ProbeOutcome> = new Map();

@@ -10,6 +10,7 @@ export interface OwnNetwork {
   /** This node's own address on it. */
   readonly gateway: string;
   readonly mtu: number;
+  readonly encrypted?: boolean;
 }
 
 export interface NetState {

@@ -3,7 +3,12 @@
  * other. What fails twice is told, until it is answered again.
  */
 import { randomBytes } from 'node:crypto';
-import type { NetCheckPath, NetworkPeers, UnansweredNode } from '../../api-schemas/index.ts';
+import {
+  udpPortsOf,
+  type NetCheckPath,
+  type NetworkPeers,
+  type UnansweredNode,
+} from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
@@ -23,6 +28,8 @@ export interface WatchOptions {
 }
 
 const everyMs = 30_000;
+/** One that is new, as all are to a node that has just joined, is probed so soon: what a firewall drops is known at once. */
+const firstMs = 5_000;
 const tickMs = 1_000;
 const againMs = 5_000;
 /** One that fails for long is asked less often, yet more often than one that does not: its end is to be seen. */
@@ -90,7 +97,7 @@ export class Watch {
       for (const node of shared.keys())
         if (!this.#known.has(node))
           this.#known.set(node, {
-            dueMs: clock.now() + random() * everyMs,
+            dueMs: clock.now() + random() * firstMs,
             ...{ turn: 0, fails: 0, firstFailMs: 0, told: undefined },
           });
       heard.sweep();
@@ -127,26 +134,40 @@ export class Watch {
     }
   }
 
+  /** For who joins a machine and looks at its log: the Node says it as well. */
+  #warn(node: string, { address, way, networks }: UnansweredNode, paths: readonly NetCheckPath[]): void {
+    const ports = udpPortsOf(paths);
+    const text = {
+      to: `what is sent to it does not arrive; open ${ports} to ${address}`,
+      none: `nothing is heard of it; open ${ports} from and to ${address}`,
+      mtu: `large packets do not arrive there; let UDP of 1,500 bytes pass to ${address}`,
+    };
+    this.#options.logger.warn({ node, networks }, `node ${node} does not answer probes: ${text[way]}`);
+  }
+
   #note(
     node: string,
     known: Known,
     paths: readonly NetCheckPath[],
     shared: readonly { readonly peer: NetworkPeers }[],
   ): void {
-    const { clock, heard } = this.#options;
+    const { clock, heard, random = Math.random } = this.#options;
     const bad = paths.filter(({ full }) => !full);
     this.#probes += paths.length;
     this.#failures += bad.length;
     if (bad.length === 0) {
+      if (known.told !== undefined) this.#options.logger.info({ node }, 'the node answers probes again');
       known.fails = 0;
       known.told = undefined;
-      known.dueMs = clock.now() + everyMs;
+      // Those that are new together are spread from here on.
+      known.dueMs = clock.now() + everyMs * (known.turn === 1 ? 0.5 + random() : 1);
       return;
     }
     if (known.fails++ === 0) known.firstFailMs = clock.now();
     known.dueMs = clock.now() + (known.fails < failsUntilTold ? againMs : failingMs);
     if (known.fails < failsUntilTold) return;
     const isHeard = shared.some(({ peer }) => (heard.lastMs(peer.gateway) ?? -1) >= known.firstFailMs);
+    if (known.told === undefined) this.#warn(node, toldOf(node, bad, isHeard), bad);
     known.told = toldOf(node, bad, isHeard);
   }
 }

@@ -18,7 +18,10 @@ import { bridgeName, engineName, keyOf, localSubnet6, networkKeys } from './name
 import { macOf } from './overlay/index.ts';
 
 export interface EngineNetworksOptions {
-  readonly runtime: Pick<Runtime, 'ensureNetwork' | 'listNetworks' | 'removeNetwork'>;
+  readonly runtime: Pick<
+    Runtime,
+    'ensureNetwork' | 'listNetworks' | 'removeNetwork' | 'networksAround' | 'addressesOn'
+  >;
   readonly owner: Owner;
   /** Whether new networks without a prefix of their own have IPv6, too; it does not leave the node. */
   readonly ipv6: boolean;
@@ -97,10 +100,12 @@ export class EngineNetworks {
       for (const key of networkKeys(task)) {
         const network = await this.#given(key, signal);
         const { external } = network.spec;
-        if (external !== undefined) attached.push({ id: external, name: external });
+        if (external !== undefined) attached.push(await this.#find(external));
         else {
           const { id, name } = await this.#ensure(network);
-          const ip = this.#take(network, name);
+          // Only there the engine gives addresses by itself.
+          const others = network.spec.attachable === true ? await this.#options.runtime.addressesOn(id) : [];
+          const ip = this.#take(network, name, others);
           const { subnet6 } = network.status ?? {};
           const ip6 = subnet6 === undefined || !this.hasIPv6(network) ? {} : { ip6: ip6Of(subnet6, ip) };
           attached.push({ id, name, ip, ...ip6, mac: macOf(ip) });
@@ -188,9 +193,23 @@ export class EngineNetworks {
     return found;
   }
 
-  #take(network: Network, name: string): string {
+  /** One of the engine's own. By its id: names may be ambiguous on 20.10. */
+  async #find(external: string): Promise<ContainerNetwork> {
+    const { owner, runtime } = this.#options;
+    const { networks } = await runtime.networksAround();
+    const [found, second] = networks.filter(({ name }) => name === external);
+    if (found === undefined || second !== undefined)
+      throw new RuntimeError(
+        'NotReady',
+        'ExternalNetworkMissing',
+        `node ${owner.nodeName} has ${found === undefined ? 'no network' : 'several networks'} ${external} in its engine: ${found === undefined ? `make it there (\`docker network create ${external}\`)` : 'remove all but one'}, or keep the service off the node (placement.constraints)`,
+      );
+    return { id: found.id, name: external };
+  }
+
+  #take(network: Network, name: string, others: readonly string[]): string {
     const { blocks = [], gateway = '' } = ownPart(network) ?? {};
-    const taken = new Set<string>();
+    const taken = new Set<string>(others);
     for (const { status, addresses } of this.#options.containers())
       if (status !== 'exited')
         for (const address of addresses) if (address.network === name) taken.add(address.ip);
@@ -225,6 +244,9 @@ export class EngineNetworks {
   #specOf(network: Network): NetworkSpec {
     const { owner } = this.#options;
     const { metadata, spec, status } = network;
+    const { gateway = '', blocks = [] } = ownPart(network) ?? {};
+    // A range without a free address: who comes without one of orc's is refused by the engine.
+    const range = spec.attachable === true ? (blocks[0] ?? '') : `${gateway}/32`;
     return {
       name: engineName(owner, network),
       bridge: bridgeName(owner, network),
@@ -233,7 +255,7 @@ export class EngineNetworks {
         [label.networkUID]: metadata.uid ?? '',
         [label.namespace]: metadata.namespace ?? 'default',
       },
-      subnet: { cidr: status?.subnet ?? '', gateway: ownPart(network)?.gateway ?? '' },
+      ...{ subnet: { cidr: status?.subnet ?? '', gateway }, range },
       mtu: mtuOf(network),
       ...(spec.internal === undefined ? {} : { internal: spec.internal }),
       ...(spec.attachable === undefined ? {} : { attachable: spec.attachable }),

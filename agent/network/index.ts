@@ -254,13 +254,22 @@ export class NodeNetworks {
     });
   }
 
+  /** Whether containers have no way out of the task's first network. */
+  isInternal(task: Task): boolean {
+    const [first] = networkKeys(task);
+    return this.#set.networks.some((network) => keyOf(network) === first && network.spec.internal === true);
+  }
+
   /** What is known of the networks, for checks of them. */
   state(): NetState {
     const { networks, peers, endpoints } = this.#set;
     return {
       networks: networks.flatMap((network) => {
         const own = ownPart(network);
-        return own === undefined ? [] : [{ key: keyOf(network), gateway: own.gateway, mtu: mtuOf(network) }];
+        if (own === undefined) return [];
+        const { encrypted } = network.spec;
+        const base = { key: keyOf(network), gateway: own.gateway, mtu: mtuOf(network) };
+        return [encrypted === true ? { ...base, encrypted } : base];
       }),
       ...{ peers, endpoints, attached: this.#attached() },
     };
@@ -274,6 +283,7 @@ export class NodeNetworks {
     const [dual] = this.#dual();
     const obstacle6 = dual === undefined ? undefined : this.#obstacle6();
     const [late] = this.#dual().filter((network) => !this.#hasIPv6(network));
+    const encryption = this.#encryption?.problem;
     return [
       ...(this.#dns?.problems() ?? []).map(({ message }) => ({ reason: 'NamesFailed', message })),
       ...(rules === undefined ? [] : [{ reason: 'VirtualIPsFailed', message: `${rules}${others}` }]),
@@ -290,6 +300,9 @@ export class NodeNetworks {
               ),
             ]
           : []),
+      ...(encryption === undefined
+        ? []
+        : [{ reason: 'EncryptionFailed', message: `encrypted networks do not work: ${encryption}` }]),
     ];
   }
 

@@ -189,6 +189,15 @@ export function createSimulatedRuntime(options: SimulatedOptions): SimulatedRunt
       networks.delete(id);
       return Promise.resolve();
     },
+    networksAround() {
+      answer();
+      const all = [...networks].map(([id, { name }]) => ({ id, name, subnets: [], isOurs: true }));
+      return Promise.resolve({ networks: all, pools: [] });
+    },
+    addressesOn() {
+      answer();
+      return Promise.resolve([]);
+    },
     watch(wake, down) {
       answer();
       watcher = { wake, down };

@@ -100,6 +100,8 @@ export interface NetworkSpec {
   readonly bridge: string;
   /** IPv4 range, and the address of the bridge in it; the engine chooses when absent. */
   readonly subnet?: { readonly cidr: string; readonly gateway: string };
+  /** The part of it that the engine gives to containers which come without an address; all of it when absent. */
+  readonly range?: string;
   readonly mtu?: number;
   readonly internal?: boolean;
   readonly attachable?: boolean;
@@ -116,6 +118,19 @@ export interface EngineNetwork {
   readonly bridge: string;
   /** It has the IPv6 range that was asked for. */
   readonly hasIPv6?: boolean;
+}
+
+export interface NetworksAround {
+  readonly networks: readonly {
+    readonly id: string;
+    readonly name: string;
+    /** IPv4 CIDRs. */
+    readonly subnets: readonly string[];
+    /** Made by orc, for a node of this cluster. */
+    readonly isOurs: boolean;
+  }[];
+  /** IPv4 CIDRs: of them the engine takes the range of a network that comes without one. */
+  readonly pools: readonly string[];
 }
 
 /** What happens next decides the class of a failure. */
@@ -182,6 +197,10 @@ export interface Runtime {
     readonly { id: string; name: string; containers: number; labels: Readonly<Record<string, string>> }[]
   >;
   removeNetwork(id: string): Promise<void>;
+  /** What there is of networks on the engine, whoever made them. */
+  networksAround(): Promise<NetworksAround>;
+  /** IPv4 addresses of the containers on a network, whoever runs them. */
+  addressesOn(id: string): Promise<readonly string[]>;
   /**
    * Calls `onWake` with the task uid whenever one of our containers changed (create, start, die, health, destroy),
    * or undefined when anything may have; `exit` comes with an end. `onDown` once when the event stream breaks.

@@ -16,7 +16,8 @@ export function withPublished(status: TaskStatus, problems: readonly PortProblem
     const { conditions: _conditions, ...rest } = status;
     return others.length === 0 ? rest : { ...rest, conditions: others };
   }
-  const { reason } = problems[0];
+  // That this node has not the address may be well: what else there is says more.
+  const { reason } = problems.find((problem) => problem.reason !== 'NoSuchAddress') ?? problems[0];
   const lastTransitionTime = before?.lastTransitionTime ?? now;
   const condition: Condition = { type, status: 'False', reason, message, lastTransitionTime };
   return { ...status, conditions: [...others, condition] };

@@ -34,6 +34,27 @@ describe('a Network', () => {
     expect(ofNetwork({ external: 'lan', mtu: 1400 })[0]).toMatch(/spec.mtu: Forbidden: not with `external`/);
   });
 
+  test('of the engine is none that every engine has', () => {
+    for (const [name, words] of [
+      ['host', /external: .*set `networkMode: host`/],
+      ['none', /external: .*set `networkMode: none`/],
+      ['bridge', /external: .*`docker network create`/],
+    ] as const)
+      expect(ofNetwork({ external: name })[0]).toMatch(words);
+  });
+
+  test('has options of the bridge, but not those that are orc’s', () => {
+    const bridge = 'com.docker.network.bridge';
+    expect(ofNetwork({ driverOptions: { [`${bridge}.enable_icc`]: 'false' } })).toEqual([]);
+    for (const [name, value] of [
+      [`${bridge}.name`, 'br7'],
+      ['com.docker.network.driver.mtu', '1400'],
+      [`${bridge}.inhibit_ipv4`, 'true'],
+      [`${bridge}.gateway_mode_ipv4`, 'isolated'],
+    ] as const)
+      expect(ofNetwork({ driverOptions: { [name]: value } })[0]).toMatch(/^spec.driverOptions.*com\.docker/);
+  });
+
   test('has no name that means a mode', () => {
     expect(ofNetwork({}, 'host')[0]).toMatch(/metadata.name: .*networkMode: host/);
   });
@@ -155,6 +176,20 @@ describe('the networks of a stack', () => {
       /spec.networks.back.subnet/,
     );
     expect(problems('Stack', { services: {}, networks: { back: null } })[0]).toMatch(/`{}` for a network/);
+  });
+
+  test('of orc leave the MAC to the address', () => {
+    const macAddress = '02:00:00:00:00:01';
+    const of = (networks?: ServiceSpec['networks']): string[] =>
+      ofStack({
+        services: { web: { image: 'i', macAddress, ...(networks === undefined ? {} : { networks }) } },
+        networks: { back: {}, lan: { external: 'lan' } },
+      });
+    for (const networks of [undefined, [{ name: 'back' }], [{ name: 'default' }, { name: 'lan' }]])
+      expect(of(networks)[0]).toMatch(/spec.services.web.macAddress: Forbidden/);
+    expect(of([{ name: 'lan' }, { name: 'back' }])).toEqual([]);
+    expect(of([{ name: 'other-lan' }])).toEqual([]);
+    expect(ofService({ macAddress, networkMode: 'host' })[0]).toMatch(/spec.macAddress: Forbidden/);
   });
 
   test('are named by a service in one way', () => {

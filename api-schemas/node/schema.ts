@@ -79,6 +79,9 @@ const status = obj(
         {
           to: str('The range, e.g. `10.0.0.0/8` or `fd00::/8`.', { format: 'range' }),
           of: str('What has it, in words, e.g. `dev eth0` or `engine network bridge`.', { minLength: 1 }),
+          pool: bool(
+            'Nobody has it yet: the engine takes ranges of it. No network gets one of it; the node is not kept out of one that has.',
+          ),
         },
         { title: 'NodeRoute', required: ['to', 'of'] },
       ),

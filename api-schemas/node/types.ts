@@ -115,6 +115,8 @@ export interface NodeRoute {
   readonly to: string;
   /** What has it, in words, e.g. `dev eth0` or `engine network bridge`. */
   readonly of: string;
+  /** Nobody has it yet: the engine takes ranges of it. No network gets one of it; the node is not kept out of one that has. */
+  readonly pool?: boolean;
 }
 
 /** What is wrong with the networks of the node, as its agent finds it; absent when nothing is. */

@@ -7,7 +7,13 @@ export const portSchema: Schema = obj(
     target: int('Port inside the container.', 1, 65535),
     published: int('Port on the node; 0 has one chosen: ingress 30000-32767, host by the engine.', 0, 65535, {
       default: 0,
+      'x-orc-expect': 'must be a number; a range is its first port here, and its last one in `endPort`',
     }),
+    endPort: int(
+      'Last port of a range that begins with `published`, at most 256 ports; the ports of the container follow on from `target`.',
+      1,
+      65535,
+    ),
     protocol: oneOf('Transport protocol.', ['tcp', 'udp', 'sctp'], { default: 'tcp' }),
     mode: oneOf(
       '`ingress`: any number of replicas behind one port of every node. `local`: the same, but only nodes with a ready task answer, with their own, and tasks see the address of the client. `host`: the port of the node the task runs on, one task a node.',
@@ -28,6 +34,8 @@ export const portSchema: Schema = obj(
       proto: 'protocol',
       ip: 'hostIP',
       hostIp: 'hostIP',
+      publishedEnd: 'endPort',
+      endport: 'endPort',
     },
   },
 );

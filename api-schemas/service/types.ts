@@ -51,6 +51,8 @@ export interface Port {
   readonly target: number;
   /** Port on the node; 0 has one chosen: ingress 30000-32767, host by the engine. */
   readonly published?: number;
+  /** Last port of a range that begins with `published`, at most 256 ports; the ports of the container follow on from `target`. */
+  readonly endPort?: number;
   /** Transport protocol. */
   readonly protocol?: 'tcp' | 'udp' | 'sctp';
   /** `ingress`: any number of replicas behind one port of every node. `local`: the same, but only nodes with a ready task answer, with their own, and tasks see the address of the client. `host`: the port of the node the task runs on, one task a node. */

@@ -12,11 +12,31 @@ const isAny = (hostIP: string | undefined): boolean =>
 
 /** Whether two published ports listen on a common address. */
 export function portsClash(a: Port, b: Port): boolean {
-  if ((a.published ?? 0) === 0 || a.published !== b.published) return false;
+  const [x, y] = [a.published ?? 0, b.published ?? 0];
+  if (x === 0 || y === 0 || x > (b.endPort ?? y) || y > (a.endPort ?? x)) return false;
   if ((a.protocol ?? 'tcp') !== (b.protocol ?? 'tcp')) return false;
   if (a.hostIP === undefined || b.hostIP === undefined) return true;
   if (family(a.hostIP) !== family(b.hostIP)) return false;
   return a.hostIP === b.hostIP || isAny(a.hostIP) || isAny(b.hostIP);
+}
+
+/** Each port of a range has a socket and rules of its own on every node. */
+const longestRange = 256;
+
+function range({ published = 0, endPort, target }: Partial<Port>, at: string): readonly Cause[] {
+  if (endPort === undefined) return [];
+  const field = `${at}.endPort`;
+  if (published === 0)
+    return [problem.forbidden(field, 'only with `published`, the first port of the range')];
+  const count = endPort - published + 1;
+  if (count < 1) return [problem.invalid(field, endPort, `must not be below published, ${published}`)];
+  if (count > longestRange)
+    return [
+      problem.invalid(field, endPort, `a range has at most ${longestRange} ports, and this has ${count}`),
+    ];
+  return target !== undefined && target + count - 1 > 65535
+    ? [problem.invalid(field, endPort, `the ports of the container would go up to ${target + count - 1}`)]
+    : [];
 }
 
 function ports({ ports: all }: ServiceSpec, field: string): readonly Cause[] {
@@ -44,6 +64,7 @@ function ports({ ports: all }: ServiceSpec, field: string): readonly Cause[] {
           'listed twice; give `published` to tell them apart',
         ),
       );
+    causes.push(...range(port, at));
     if (port.protocol === 'sctp' && port.hostIP !== undefined)
       causes.push(problem.forbidden(`${at}.hostIP`, 'not with `protocol: sctp`'));
     seen.push(port);
@@ -116,6 +137,13 @@ export function validateServiceSpec(spec: ServiceSpec, at: string): readonly Cau
         `${at}.restart.delay`,
         delay,
         'is more than restart.maxDelay, 1m by default: set that too',
+      ),
+    );
+  if (spec.macAddress !== undefined && (spec.networks === undefined || spec.networkMode !== undefined))
+    causes.push(
+      problem.forbidden(
+        `${at}.macAddress`,
+        'only where the first of `networks` is external: on networks of orc it follows from the address, as other nodes rely on it',
       ),
     );
   if (spec.macAddress !== undefined && (spec.replicas ?? 1) > 1)

@@ -37,6 +37,7 @@ export function validateStack(stack: Stack): readonly Cause[] {
       );
     causes.push(
       ...ownTwice(stack, spec, at),
+      ...macAddress(stack, spec, at),
       ...validateServiceSpec(spec, at),
       ...validateLabels(spec.labels, `${at}.labels`),
     );
@@ -85,6 +86,21 @@ function networks({ metadata, spec }: Stack): readonly Cause[] {
       ...(network === undefined ? [] : validateNetworkSpec(network, at)),
     ];
   });
+}
+
+/** One on a network of the stack's own; what it has on one that is somebody else's, its node finds out. */
+function macAddress({ spec: stack }: Stack, spec: StackService | undefined, at: string): readonly Cause[] {
+  const [first] = spec?.networks ?? [];
+  if (spec?.macAddress === undefined || first?.name === undefined) return [];
+  const isOwn = first.name === defaultNetwork || Object.hasOwn(stack?.networks ?? {}, first.name);
+  return isOwn && stack?.networks?.[first.name]?.external === undefined
+    ? [
+        problem.forbidden(
+          `${at}.macAddress`,
+          `only on an external network, and ${first.name} is none: on networks of orc it follows from the address`,
+        ),
+      ]
+    : [];
 }
 
 /** A network that a service names as the stack's own and by the name of its object, too. */

@@ -24,7 +24,7 @@ describe('the systemd unit', () => {
       'ExecStart=/usr/bin/node /opt/orc/bin/orc.mjs up --data-dir /srv/orc ' +
         '--docker-host "unix:///run/my docker.sock" --node-name "100%%$$\\"x\\""\n',
     );
-    expect(text).toContain('ReadWritePaths=/srv/orc /root/.orc /run/xtables.lock\n');
+    expect(text).toContain('ReadWritePaths=/srv/orc /root/.orc /run/xtables.lock /run/wireguard\n');
   });
 
   test('gives a server no more than it needs', () => {

@@ -27,6 +27,7 @@ export function unitText(options: UnitOptions): string {
   const hasServer = kind !== 'agent';
   const directories = [dataDir, ...(hasServer ? [configDir] : [])];
   const lock = '/run/xtables.lock';
+  const sockets = '/run/wireguard';
   const command = [...program, kind, '--data-dir', dataDir, ...args];
   const lines = [
     `# Printed by \`orc systemd-unit ${kind}\`. As /etc/systemd/system/orc.service: systemctl enable --now orc`,
@@ -39,7 +40,7 @@ export function unitText(options: UnitOptions): string {
     '',
     '[Service]',
     'Type=exec',
-    `ExecStartPre=+${words(['/bin/mkdir', '-p', '-m', '0700', ...directories])}`,
+    `ExecStartPre=+${words(['/bin/mkdir', '-p', '-m', '0700', ...directories, ...(hasAgent ? [sockets] : [])])}`,
     ...(hasAgent ? [`ExecStartPre=+${words(['/bin/touch', lock])}`] : []),
     ...(hasServer && configFile !== undefined ? [`Environment=${word(`ORC_CONFIG=${configFile}`)}`] : []),
     `ExecStart=${words(command)}`,
@@ -58,9 +59,11 @@ export function unitText(options: UnitOptions): string {
     'NoNewPrivileges=yes',
     `CapabilityBoundingSet=${capabilities(hasAgent).join(' ')}`,
     'ProtectSystem=strict',
-    `ReadWritePaths=${words([...directories, ...(hasAgent ? [lock] : [])])}`,
+    `ReadWritePaths=${words([...directories, ...(hasAgent ? [lock, sockets] : [])])}`,
     'PrivateTmp=yes',
-    'PrivateDevices=yes',
+    ...(hasAgent
+      ? ['# wireguard-go makes devices by it.', 'DevicePolicy=closed', 'DeviceAllow=/dev/net/tun rw']
+      : ['PrivateDevices=yes']),
     'ProtectClock=yes',
     'ProtectControlGroups=yes',
     'ProtectHostname=yes',
@@ -70,7 +73,8 @@ export function unitText(options: UnitOptions): string {
     `ProtectKernelTunables=${hasAgent ? 'no' : 'yes'}`,
     '# AF_NETLINK tells it its addresses, and programs published ports.',
     'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-    'RestrictNamespaces=yes',
+    ...(hasAgent ? ['# The agent enters network namespaces of containers, where their virtual IPs are.'] : []),
+    `RestrictNamespaces=${hasAgent ? 'net' : 'yes'}`,
     'RestrictRealtime=yes',
     'RestrictSUIDSGID=yes',
     'LockPersonality=yes',
@@ -95,12 +99,17 @@ const endOf = (hasServer: boolean): readonly string[] =>
         'KillMode=process',
         'TimeoutStopSec=60',
       ]
-    : ['KillMode=mixed', 'TimeoutStopSec=30'];
+    : ['# What encrypts networks runs on while orc is restarted.', 'KillMode=process', 'TimeoutStopSec=30'];
 
-/** NET_ADMIN and NET_RAW: nft, iptables, conntrack. SYS_PTRACE and DAC_READ_SEARCH: who holds a published port. */
-const capabilities = (hasAgent: boolean): readonly string[] => [
+/**
+ * NET_ADMIN and NET_RAW: nft, iptables, conntrack, devices. SYS_PTRACE and DAC_READ_SEARCH: who holds a published port.
+ * SYS_ADMIN and SYS_PTRACE: the kernel lets nobody else into the network namespace of a container.
+ */
+export const capabilities = (hasAgent: boolean): readonly string[] => [
   'CAP_NET_BIND_SERVICE',
-  ...(hasAgent ? ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH'] : []),
+  ...(hasAgent
+    ? ['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN', 'CAP_SYS_PTRACE', 'CAP_DAC_READ_SEARCH']
+    : []),
 ];
 
 /** As systemd reads a command line: what has a blank or another special character is quoted. */

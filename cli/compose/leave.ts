@@ -80,7 +80,9 @@ async function openEngine(options: LeaveOptions, nodeName: string): Promise<Engi
     });
   });
   const ingress = kind === 'docker';
-  return { clear: () => agent.clearNode({ runtime, dataDir: join(dataDir, 'agent'), ingress, logger }) };
+  return {
+    clear: () => agent.clearNode({ runtime, owner, dataDir: join(dataDir, 'agent'), ingress, logger }),
+  };
 }
 
 async function leaveCluster(options: LeaveOptions, file: ClusterFile): Promise<void> {

@@ -81,11 +81,16 @@ describe('orc net check', () => {
       {
         ...{ step: 'tunnel', from: ['n1'], to: 'n2', networks: [network] },
         message:
-          'what n1 (10.0.0.1) sends to n2 (10.0.0.2) by UDP port 4789 does not arrive; the address itself answers',
+          'what n1 (10.0.0.1) sends to n2 (10.0.0.2) by UDP 4789 does not arrive; the address itself answers',
         remedy: 'open UDP 4789 from 10.0.0.1 to 10.0.0.2',
       },
     ]);
     expect(text(gathered)).toContain('n1          -     FAILS   ok\nn2          ok    -       ok');
+  });
+
+  test('names the ports of encrypted networks where these fail', () => {
+    const [problem] = diagnose(cut('n1', 'n2', { ...lost, encrypted: true })).problems;
+    expect(problem?.remedy).toBe('open UDP 6752 and 6753 from 10.0.0.1 to 10.0.0.2');
   });
 
   test('tells an address that nothing leads to from one that gives no answer', () => {
@@ -173,6 +178,7 @@ describe('orc net check', () => {
       (report) => ({
         ...report,
         paths: report.paths.map((one) => (one.peer === 'n3' ? { ...one, ...lost } : one)),
+        failures: [{ ...endpoint, node: 'n3' }],
       }),
       { silent: new Map([['n3', 'its agent is not connected']]) },
     );

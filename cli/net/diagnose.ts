@@ -1,5 +1,10 @@
 /** What fails, from where to where, at which step, and what to do. Pure. */
-import type { NetCheckFailure, NetCheckPath, NetCheckStep } from '../../api-schemas/index.ts';
+import {
+  udpPortsOf,
+  type NetCheckFailure,
+  type NetCheckPath,
+  type NetCheckStep,
+} from '../../api-schemas/index.ts';
 import type { Gathered } from './gather.ts';
 import { brokenWays, cutOff, type Broken, type CutOff } from './ways.ts';
 
@@ -24,8 +29,10 @@ export interface Diagnosis {
 export function diagnose(gathered: Gathered): Diagnosis {
   const broken = brokenWays(gathered);
   const { alone, ways } = cutOff(broken, gathered);
+  /** What `a` tries to reach on `b` fails with the path between them. */
   const isBroken = (a: string, b: string): boolean =>
-    broken.some(({ from, to }) => (from === a && to === b) || (from === b && to === a));
+    broken.some(({ from, to }) => (from === a && to === b) || (from === b && to === a)) ||
+    (gathered.silent.has(b) && hasNoAnswer(gathered, a, b));
   const all = gathered.reports.flatMap(({ node, failures }) =>
     failures.map((failure) => ({ seenBy: node, failure })),
   );
@@ -66,6 +73,10 @@ export function diagnose(gathered: Gathered): Diagnosis {
   };
 }
 
+/** Which of two directions it is, a node whose agent is away does not say. */
+const hasNoAnswer = ({ reports }: Gathered, from: string, to: string): boolean =>
+  reports.some(({ node, paths }) => node === from && paths.some(({ peer, small }) => peer === to && !small));
+
 const isOver = ({ from, to }: Broken, seenBy: string, { node }: NetCheckFailure): boolean =>
   (seenBy === from && node === to) || (seenBy === to && node === from);
 
@@ -75,6 +86,7 @@ function wayProblem(way: Broken, { reports, nodes }: Gathered, consequences: num
   const [a, b] = [`${from} (${addressOf(from)})`, `${to} (${addressOf(to)})`];
   const also = consequences === 0 ? '' : `; ${String(consequences)} connections over it fail, too`;
   const base = { from: [from], to, networks };
+  const ports = udpPortsOf(paths);
   if (kind === 'large') {
     const passes = Math.max(...paths.map((path) => path.passes ?? 0));
     const mtu = Math.max(...paths.map((path) => path.mtu));
@@ -102,13 +114,13 @@ function wayProblem(way: Broken, { reports, nodes }: Gathered, consequences: num
       ...base,
       step: 'underlay',
       message: `nothing that ${a} sends to ${b} arrives: the address gives no answer at all${also}`,
-      remedy: `see that the machine of ${to} is on the network of the others, and open UDP 4789 from ${addressOf(from)} to ${addressOf(to)}`,
+      remedy: `see that the machine of ${to} is on the network of the others, and open ${ports} from ${addressOf(from)} to ${addressOf(to)}`,
     };
   return {
     ...base,
     step: 'tunnel',
-    message: `what ${a} sends to ${b} by UDP port 4789 does not arrive; the address itself answers${also}`,
-    remedy: `open UDP 4789 from ${addressOf(from)} to ${addressOf(to)}`,
+    message: `what ${a} sends to ${b} by ${ports} does not arrive; the address itself answers${also}`,
+    remedy: `open ${ports} from ${addressOf(from)} to ${addressOf(to)}`,
   };
 }
 
@@ -120,6 +132,7 @@ function cutOffProblem({ node, networks, peers }: CutOff, { nodes, reports }: Ga
   const works = paths.find(({ small, network }) => small && !networks.includes(network));
   const silent = paths.every(({ reach }) => reach !== 'answers');
   const base = { from: [node], networks };
+  const ports = udpPortsOf(paths);
   const others = peers.join(', ');
   if (works !== undefined)
     return {
@@ -131,8 +144,8 @@ function cutOffProblem({ node, networks, peers }: CutOff, { nodes, reports }: Ga
     ...{ ...base, step: silent ? 'underlay' : 'tunnel' },
     message: silent
       ? `nothing goes between ${node} (${address}) and ${others}: the address gives no answer at all`
-      : `nothing goes between ${node} (${address}) and ${others} by UDP port 4789; the address itself answers`,
-    remedy: `see that ${node} is on the network of the others, and open UDP 4789 from and to ${address}`,
+      : `nothing goes between ${node} (${address}) and ${others} by ${ports}; the address itself answers`,
+    remedy: `see that ${node} is on the network of the others, and open ${ports} from and to ${address}`,
   };
 }
 

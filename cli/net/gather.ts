@@ -37,17 +37,16 @@ export async function gather(client: Asking, options: GatherOptions): Promise<Ga
     a.metadata.name < b.metadata.name ? -1 : 1,
   );
   const silent = new Map<string, string>();
-  const within = (): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const ask = async <T>(
     node: string,
     question: (signal: AbortSignal) => Promise<T>,
   ): Promise<readonly T[]> => {
+    const late = AbortSignal.timeout(timeoutMs);
     try {
-      return [await question(within())];
+      return [await question(AbortSignal.any([signal, late]))];
     } catch (error) {
       signal.throwIfAborted();
-      const isLate = error instanceof Error && error.name === 'TimeoutError';
-      silent.set(node, isLate ? `no answer within ${String(timeoutMs / 1000)} s` : messageOf(error));
+      silent.set(node, late.aborted ? `no answer within ${String(timeoutMs / 1000)} s` : messageOf(error));
       return [];
     }
   };
@@ -83,7 +82,11 @@ export async function gather(client: Asking, options: GatherOptions): Promise<Ga
   };
 }
 
+/** A server that is cut off from the others may go on having a session, for all that is written. */
 function disconnection({ status }: Node): string | undefined {
+  const connected = status?.conditions?.find(({ type }) => type === 'Connected');
+  if (connected?.status === 'False')
+    return `its agent is not connected since ${connected.lastTransitionTime}`;
   const { server = '', lastSeen } = status?.session ?? {};
   if (server !== '') return undefined;
   return `its agent is not connected${lastSeen === undefined ? '' : ` since ${lastSeen}`}`;

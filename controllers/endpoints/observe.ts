@@ -2,6 +2,7 @@ import {
   hostPortsOf,
   ingressPortsOf,
   networksOf,
+  portsIn,
   withDefaults,
   type Endpoints,
   type Service,
@@ -59,7 +60,9 @@ export function holdersFor(cache: Cache, service: Service): readonly Holder[] {
     }
     const given = cache.get('Endpoints', other.metadata.namespace ?? '', other.metadata.name);
     for (const port of given?.ports ?? []) {
-      const isExplicit = (spec.ports ?? []).some((wish) => wish.published === port.published);
+      const isExplicit = (spec.ports ?? [])
+        .flatMap(portsIn)
+        .some((wish) => wish.published === port.published);
       holders.push({ port, service: key, yields: !isOlder && isExplicit });
     }
   }

@@ -59,6 +59,20 @@ describe('a new network', () => {
     );
   });
 
+  test('gets nothing of the pools of an engine, which keep no node out of one that has some', () => {
+    const pool = { to: '172.16.0.0/12', of: 'default-address-pools of the engine', pool: true };
+    const nodes = [aNodeWith('n1', pool)];
+    const refused = after(looking(aNetwork('a', { subnet: '172.20.0.0/20' }), { nodes }));
+    expect(saying(refused, 'Allocated')).toMatch(
+      /172.16.0.0\/12 of node n1 \(default-address-pools of the engine\)/,
+    );
+    const service = onNetworks('web', ['b']);
+    const older = aNetwork('b', { subnet: '172.20.0.0/20' }, { subnet: '172.20.0.0/20', vni: 5000 });
+    const kept = after(looking(older, { nodes, services: [service], tasks: many(service, 'n1', 1) }));
+    expect(Object.keys(kept.status?.nodes ?? {})).toEqual(['n1']);
+    expect(saying(kept, 'Ready')).toMatch(/^True/);
+  });
+
   test('waits when the pools are used up, and so do its services, until something is free', () => {
     const full = {
       pools: [{ cidr: '10.0.0.0/24', size: 24 }],

@@ -32,6 +32,8 @@ const vnis = 2 ** 24 - firstVni;
 interface Taken {
   readonly range: Subnet;
   readonly by: string;
+  /** The engine of a node may take it, and has not. */
+  readonly isPool?: boolean;
 }
 
 /** A number that only hangs on `seed`: the place where a search begins. */
@@ -123,11 +125,11 @@ function isOlder(a: Network, b: Network): boolean {
 /** Ranges of nodes. The default route says nothing: it is for what nobody has. */
 export const routesOf = (nodes: readonly Node[]): readonly Taken[] =>
   nodes.flatMap(({ metadata, status }) =>
-    (status?.routes ?? []).flatMap(({ to, of }) => {
+    (status?.routes ?? []).flatMap(({ to, of, pool = false }) => {
       const range = parsed(to);
       return range === undefined || range.prefix === 0
         ? []
-        : [{ range, by: `${to} of node ${metadata.name} (${of})` }];
+        : [{ range, by: `${to} of node ${metadata.name} (${of})`, isPool: pool }];
     }),
   );
 
@@ -152,5 +154,5 @@ function exhausted(pools: readonly NetworkPool[], taken: readonly Taken[]): Refu
 /** The range of the node that the network's overlaps, in words; undefined when there is none. */
 export const overlapOn = (node: Node, subnet: string): string | undefined => {
   const range = parseSubnet(subnet);
-  return routesOf([node]).find((route) => overlaps(route.range, range))?.by;
+  return routesOf([node]).find((route) => route.isPool !== true && overlaps(route.range, range))?.by;
 };

@@ -1,5 +1,5 @@
 /** What the probes of all agents say together. Pure: all that is remembered is in the objects. */
-import type { Network, Node, UnansweredNode } from '../../api-schemas/index.ts';
+import { udpPortsOf, type Network, type Node, type UnansweredNode } from '../../api-schemas/index.ts';
 import { findCondition, isTrue, type NewCondition } from '../runtime/conditions.ts';
 import { keyOf } from '../runtime/names.ts';
 
@@ -54,14 +54,15 @@ export function plan({ nodes, networks }: Observed): Plan {
     if (own.length > 0) said.set(name, own);
   }
   const edges = edgesOf(said);
-  const cutOff = nodesCutOff(said, connected, networks);
+  const ports = portsIn(networks);
+  const cutOff = nodesCutOff(said, connected, networks, ports);
   const conditions = new Map<string, NewCondition[]>();
   const say = (name: string, condition: NewCondition): void =>
     void conditions.set(name, [...(conditions.get(name) ?? []), condition]);
   for (const [name, condition] of cutOff) say(name, condition);
   const left = edges.filter(({ from, to }) => !cutOff.has(from) && !cutOff.has(to));
   for (const name of new Set(left.flatMap(({ from, to }) => [from, to])))
-    say(name, pathsFail(name, left, connected));
+    say(name, pathsFail(name, left, connected, ports));
   for (const { metadata, status } of nodes) {
     const own = problemsOf(status, connected.has(metadata.name));
     if (own !== undefined) say(metadata.name, own);
@@ -90,10 +91,16 @@ function nodesCutOff(
   said: ReadonlyMap<string, readonly UnansweredNode[]>,
   connected: ReadonlyMap<string, Node>,
   networks: readonly Network[],
+  ports: Ports,
 ): ReadonlyMap<string, NewCondition> {
   const sayers = new Map<string, string[]>();
+  const failing = new Map<string, string[]>();
   for (const [name, own] of said)
-    for (const { node, way } of own) if (way !== 'mtu') sayers.set(node, [...(sayers.get(node) ?? []), name]);
+    for (const { node, way, networks: tried } of own) {
+      if (way === 'mtu') continue;
+      sayers.set(node, [...(sayers.get(node) ?? []), name]);
+      failing.set(node, [...(failing.get(node) ?? []), ...tried]);
+    }
   const found = new Map<string, NewCondition>();
   for (const [name, by] of sayers) {
     if (by.length < 2) continue;
@@ -102,10 +109,18 @@ function nodesCutOff(
     const address = addressOf(connected.get(name));
     found.set(name, {
       ...{ type: nodeReach, status: 'False', reason: 'NotReached' },
-      message: `it is not reached by ${String(by.length)} of ${String(Math.max(total, by.length))} nodes on its networks (${naming(by.toSorted())}): open UDP 4789 from and to ${address}; \`orc net check --node ${name}\` says more`,
+      message: `it is not reached by ${String(by.length)} of ${String(Math.max(total, by.length))} nodes on its networks (${naming(by.toSorted())}): open ${ports(failing.get(name) ?? [])} from and to ${address}; \`orc net check --node ${name}\` says more`,
     });
   }
   return found;
+}
+
+/** The UDP ports of networks, by their keys. */
+type Ports = (networks: readonly string[]) => string;
+
+function portsIn(networks: readonly Network[]): Ports {
+  const byKey = new Map(networks.map((network) => [keyOf(network), network.spec]));
+  return (keys) => udpPortsOf(keys.map((key) => byKey.get(key) ?? {}));
 }
 
 /** How many nodes share a network with it. */
@@ -119,26 +134,35 @@ function peersOf(name: string, connected: ReadonlyMap<string, Node>, networks: r
   return peers.size;
 }
 
-function pathsFail(name: string, edges: readonly Edge[], connected: ReadonlyMap<string, Node>): NewCondition {
+function pathsFail(
+  name: string,
+  edges: readonly Edge[],
+  connected: ReadonlyMap<string, Node>,
+  ports: Ports,
+): NewCondition {
   const own = edges.filter(({ from, to }) => from === name || to === name).sort(byName);
-  const texts = own.slice(0, mostNamed).map((edge) => textOf(edge, connected));
+  const texts = own.slice(0, mostNamed).map((edge) => textOf(edge, connected, ports));
   const more = own.length > texts.length ? `; and ${String(own.length - texts.length)} more` : '';
   const message = `${texts.join('; ')}${more}; \`orc net check\` says more`;
   return { type: nodeReach, status: 'False', reason: 'PathFails', message: message.slice(0, mostText) };
 }
 
-function textOf({ from, to, how, hasNoRoute }: Edge, connected: ReadonlyMap<string, Node>): string {
+function textOf(
+  { from, to, how, hasNoRoute, networks }: Edge,
+  connected: ReadonlyMap<string, Node>,
+  ports: Ports,
+): string {
   const [a, b] = [addressOf(connected.get(from)), addressOf(connected.get(to))];
   if (hasNoRoute) return `${from} has no way to ${to} (${b})`;
   switch (how) {
     case 'all':
-      return `what ${from} sends to ${to} does not arrive: open UDP 4789 from ${a} to ${b}`;
+      return `what ${from} sends to ${to} does not arrive: open ${ports(networks)} from ${a} to ${b}`;
     case 'large':
       return `large packets from ${from} do not arrive at ${to}: let UDP of 1,500 bytes pass from ${a} to ${b}`;
     case 'both':
-      return `nothing goes between ${from} and ${to}: open UDP 4789 between ${a} and ${b}`;
+      return `nothing goes between ${from} and ${to}: open ${ports(networks)} between ${a} and ${b}`;
     case 'either':
-      return `${from} has no answer from ${to}: open UDP 4789 between ${a} and ${b}`;
+      return `${from} has no answer from ${to}: open ${ports(networks)} between ${a} and ${b}`;
   }
 }
 

@@ -41,7 +41,7 @@ export function summarize(view: ServiceView, endpoints: Endpoints | undefined): 
   const bySlotTasks = groupOf(view, policy.revision);
   const cause = isConverged ? undefined : firstCause(view, bySlotTasks);
   const gaveUp = gaveUpOf(view, bySlotTasks);
-  const ports = portTrouble(service, tasks);
+  const ports = portTrouble(service, tasks, nodes);
   const held = drainHeld(service, tasks, nodes, desired - serving);
   const done = good.size - readyCurrent;
   const counts = [

@@ -7,9 +7,9 @@
  * decides, and says so on the service that lost.)
  */
 import {
-  hostPortsOf,
   ingressPortsOf,
   portsClash,
+  portsIn,
   type Obj,
   type Port,
   type Service,
@@ -67,20 +67,13 @@ async function inTurn<T>(registry: Registry, work: () => Promise<T>): Promise<T>
 /** The ports that an object asks for by number. */
 function wantedPorts(object: Obj): readonly Wanted[] {
   return [...specsOf(object)].flatMap(([path, spec]) =>
-    [...ingressPortsOf(spec), ...hostPortsOf(spec)]
-      .filter((port) => (port.published ?? 0) !== 0)
-      .map((port) => ({
-        path: `${path}.ports[${(spec.ports ?? []).findIndex((p) => same(p, port))}]`,
-        port,
-      })),
+    (spec.ports ?? []).flatMap((asked, i) =>
+      portsIn(asked)
+        .filter((port) => (port.published ?? 0) !== 0)
+        .map((port) => ({ path: `${path}.ports[${i}]`, port })),
+    ),
   );
 }
-
-const same = (a: Port, b: Port): boolean =>
-  a.target === b.target &&
-  (a.published ?? 0) === b.published &&
-  (a.protocol ?? 'tcp') === b.protocol &&
-  a.hostIP === b.hostIP;
 
 function specsOf(object: Obj): ReadonlyMap<string, ServiceSpec> {
   if (object.kind === 'Service') return new Map([['spec', (object as Service).spec]]);

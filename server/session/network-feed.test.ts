@@ -173,9 +173,12 @@ describe('what a node is sent of networks', () => {
       const keys = epochs.map((epoch) => ({ epoch, publicKey: `${name}-${String(epoch)}` }));
       return { ...node, status: { ...node.status, encryption: { method: 'wireguard', keys } } };
     };
-    const secret = aNetwork('a', { n1: member(1), n2: member(2) }, { epoch: 4 });
+    const secret = (epoch: number): Network => ({
+      ...aNetwork('a', { n1: member(1), n2: member(2) }, { epoch }),
+      spec: { encrypted: true },
+    });
     world.put(keyed('n1', 4), keyed('n2', 4), keyed('n3', 4));
-    world.put({ ...secret, spec: { encrypted: true } }, aNetwork('clear', { n1: member(3), n3: member(4) }));
+    world.put(secret(4), aNetwork('clear', { n1: member(3), n3: member(4) }));
     const told = (): unknown =>
       world
         .set('n1')
@@ -185,10 +188,7 @@ describe('what a node is sent of networks', () => {
       ['d/clear', 'n3', undefined],
     ]);
     expect(world.set('n1').networks.map(({ status }) => status?.epoch)).toEqual([4, undefined]);
-    world.put(keyed('n2', 4, 5), {
-      ...aNetwork('a', secret.status?.nodes ?? {}, { epoch: 5 }),
-      spec: { encrypted: true },
-    });
+    world.put(keyed('n2', 4, 5), secret(5));
     expect(told()).toEqual([
       ['d/a', 'n2', ['n2-4', 'n2-5']],
       ['d/clear', 'n3', undefined],

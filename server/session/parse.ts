@@ -81,11 +81,12 @@ function addressOf(value: unknown): readonly NetworkAddress[] {
 
 /** Ranges that cannot be read are left out. */
 function routeOf(value: unknown): readonly NodeRoute[] {
-  const { to, of } = isFields(value) ? value : {};
+  const { to, of, pool } = isFields(value) ? value : {};
   if (typeof to !== 'string' || typeof of !== 'string' || of === '') return [];
   try {
     const range = to.includes(':') ? formatSubnet6(parseSubnet6(to)) : formatSubnet(parseSubnet(to));
-    return [{ to: range, of: of.slice(0, nameLimit) }];
+    const route = { to: range, of: of.slice(0, nameLimit) };
+    return [pool === true ? { ...route, pool } : route];
   } catch {
     return [];
   }

@@ -3,7 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type LabClient } from '../harness/lab-client.ts';
-import { descriptorsOf, differences, remainsOf, startsOn, type Remains } from '../harness/lab-leaks.ts';
+import {
+  areNetworksGone,
+  descriptorsOf,
+  differences,
+  remainsOf,
+  startsOn,
+  type Remains,
+} from '../harness/lab-leaks.ts';
 import { isNodeReady, settled } from '../harness/lab-world.ts';
 import { startLab, type Lab, type LabNode } from '../harness/lab.ts';
 
@@ -113,7 +120,7 @@ describe('Rounds of apply, drain, delete and apply again on three machines', () 
       await orc('delete', 'stack', 'rounds', '--timeout', '2m');
       const before = await eventually('all is quiet', async () => {
         const remains = await remainsOf(lab, client);
-        return (remains['Task'] ?? []).length === 0 && remains;
+        return (remains['Task'] ?? []).length === 0 && areNetworksGone(remains) && remains;
       });
       let early: Readonly<Record<string, number>> = {};
       for (let round = 1; round <= rounds; round++) {

@@ -19,6 +19,15 @@ export async function remainsOf(lab: Lab, api: Api): Promise<Remains> {
   return { ...Object.fromEntries(objects), ...ofNodes, keys: await keysOf(lab, api) };
 }
 
+/**
+ * Whether no network of orc is left on any engine. They go some time after their last task: what is to be compared with
+ * later is looked at after that.
+ */
+export const areNetworksGone = (now: Remains): boolean =>
+  Object.entries(now).every(
+    ([of, names]) => !of.endsWith(' networks') || !names.some((name) => name.startsWith('orc-')),
+  );
+
 /** What one has and the other has not, in words; empty when they are the same. */
 export function differences(before: Remains, now: Remains): readonly string[] {
   return Object.keys({ ...before, ...now }).flatMap((of) => {

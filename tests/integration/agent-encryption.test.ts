@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { run, type CommandResult, type Run } from '../../agent/network/commands.ts';
+import { clearMesh } from '../../agent/network/encryption/clear.ts';
 import {
   Encryption,
   innerAddress,
@@ -13,6 +14,7 @@ import {
 } from '../../agent/network/encryption/index.ts';
 import { lingerMs, patienceMs } from '../../agent/network/encryption/plan.ts';
 import { readMesh } from '../../agent/network/encryption/read.ts';
+import { clearTunnels } from '../../agent/network/overlay/clear.ts';
 import { macOf, Overlay, type OverlayNetwork } from '../../agent/network/overlay/index.ts';
 import { FakeClock, type Clock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
@@ -420,6 +422,15 @@ describe('an encrypted network across nodes', () => {
     await all();
     await reaches('a1', b.ip);
   }, 60_000);
+
+  test('is gone from a node that has left its cluster', async () => {
+    const run = within(c.name);
+    await clearTunnels(run, c.tag);
+    for (let twice = 0; twice < 2; twice++) await clearMesh(run, c.tag);
+    const { devices, routes, hasGuard, rules } = await kernelOf(c);
+    expect([devices.length, routes.size, hasGuard, rules]).toEqual([0, 0, false, 'none']);
+    expect((await run(['ip', '-o', 'link', 'show', 'type', 'vxlan'])).stdout).toBe('');
+  });
 
   test('is gone with the last encrypted network, also when the agent was killed in between', async () => {
     members = [a, b];

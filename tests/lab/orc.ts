@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { capabilities } from '../../cli/cluster/unit.ts';
 import { tail } from './engine.ts';
 import type { LabNode } from './node.ts';
 import { hasEnded } from './run.ts';
@@ -29,6 +30,12 @@ export function orcArgs(
   }
 }
 
+/** It may do what the systemd unit lets it do, and nothing more. */
+const asUnit = [
+  ...['setpriv', '--no-new-privs', '--bounding-set'],
+  ['-all', ...capabilities(true).map((name) => name.toLowerCase().replace(/^cap_/, '+'))].join(),
+];
+
 /** Whether the node has become a member of the cluster, now or before a crash. */
 export const isMember = (node: LabNode): boolean => existsSync(join(node.dataDir, 'cluster.json'));
 
@@ -41,14 +48,14 @@ export async function formCluster(
   const [first, ...others] = nodes;
   if (first === undefined) return;
   say(`${first.name}: orc init`);
-  const process = first.spawnToFile(['orc', ...orcArgs(first, { kind: 'init' })], first.orcLog);
+  const process = first.spawnToFile([...asUnit, 'orc', ...orcArgs(first, { kind: 'init' })], first.orcLog);
   await untilReady(first, [first], process);
   const token = async (role: 'manager' | 'worker'): Promise<string> =>
     (await first.must(['orc', 'token', 'show', role, '--quiet'])).trim();
   const join = async (node: LabNode, role: 'manager' | 'worker'): Promise<void> => {
     say(`${node.name}: orc join, as a ${role}`);
     const start = { kind: 'join', token: await token(role), to: first.address } as const;
-    await untilReady(node, [first], node.spawnToFile(['orc', ...orcArgs(node, start)], node.orcLog));
+    await untilReady(node, [first], node.spawnToFile([...asUnit, 'orc', ...orcArgs(node, start)], node.orcLog));
   };
   for (const node of others.slice(0, managers - 1)) await join(node, 'manager');
   await Promise.all(others.slice(managers - 1).map((node) => join(node, 'worker')));
@@ -56,7 +63,7 @@ export async function formCluster(
 
 /** Starts orc on a node that is a member; waits for it to be Ready when the managers that run are a majority. */
 export async function continueOrc(node: LabNode, managers: readonly LabNode[]): Promise<void> {
-  const process = node.spawnToFile(['orc', ...orcArgs(node, { kind: 'up' })], node.orcLog);
+  const process = node.spawnToFile([...asUnit, 'orc', ...orcArgs(node, { kind: 'up' })], node.orcLog);
   const running = managers.filter((each) => each.isUp());
   if (running.length * 2 > managers.length) await untilReady(node, running, process);
 }

@@ -12,7 +12,10 @@ export interface IngressPort {
   readonly hostIP?: string;
   /** Of ready tasks, sorted: those on this node, and, but for a port of mode `local`, those on others. */
   readonly backends: readonly string[];
-  /** Of these, the ones on other nodes. */
+  /**
+   * Of these, the ones that can answer nobody but this node, so that they do not see the client: those on other nodes, and
+   * those on an internal network, which have no way out.
+   */
   readonly remote: readonly string[];
 }
 
@@ -28,6 +31,8 @@ export interface PortProblem {
 
 export interface ServingTask {
   readonly task: Task;
+  /** The network of its ports is internal. */
+  readonly isInternal?: boolean;
   readonly addresses: readonly { readonly network: string; readonly ip: string }[];
 }
 
@@ -80,7 +85,9 @@ function ingressPort(
     protocol: port.protocol ?? 'tcp',
     ...(wildcard(port.hostIP) ? {} : { hostIP: port.hostIP }),
     backends: [...new Set([...own.flatMap(addressesOf), ...remote])].sort(),
-    remote,
+    remote: [
+      ...new Set([...own.filter(({ isInternal }) => isInternal).flatMap(addressesOf), ...remote]),
+    ].sort(),
   };
 }
 

@@ -59,6 +59,16 @@ describe('the ports of a node', () => {
     ]);
   });
 
+  test('do not show the client to a task on an internal network, which could not answer it', () => {
+    const inside = { ...serving('web', '10.0.0.1'), isInternal: true };
+    const ports: Port[] = [{ target: 80, published: 80 }, { target: 80, published: 81, mode: 'local' }]; // prettier-ignore
+    const found = ingressPorts([endpoints('web', ...ports)], [inside]).ports;
+    expect(found.map(({ backends, remote }) => [backends, remote])).toEqual([
+      [['10.0.0.1'], ['10.0.0.1']],
+      [['10.0.0.1'], ['10.0.0.1']],
+    ]);
+  });
+
   test('have what other nodes have of IPv6 behind them, too, and are none of IPv6 without', () => {
     const two = (network: string, ip: string, ip6: string) => [{ network, ip }, { network, ip: ip6 }]; // prettier-ignore
     const addresses = [...two('a', '10.0.1.1', 'fd12::1'), ...two('b', '10.0.2.1', 'fd13::1')];

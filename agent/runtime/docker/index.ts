@@ -16,7 +16,7 @@ import { containerConfig, endpointConfig, laterNetworks } from './container-conf
 import { runtimeError, statusOf } from './errors.ts';
 import { watchEvents } from './events.ts';
 import { Images } from './images.ts';
-import { ensureNetwork, listNetworks } from './networks.ts';
+import { addressesOn, ensureNetwork, listNetworks, networksAround } from './networks.ts';
 import { containerState } from './state.ts';
 import { startExec, readLogs } from './sessions.ts';
 
@@ -94,6 +94,13 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     const { api } = await connected();
     const refused = tooNew(spec.template, api);
     if (refused.length > 0) throw new RuntimeError('Rejected', 'EngineTooOld', tooNewMessage(refused, api));
+    // Others send to the MAC that follows from the address.
+    if (spec.template.macAddress !== undefined && spec.networks[0]?.ip !== undefined)
+      throw new RuntimeError(
+        'Rejected',
+        'MacAddressRefused',
+        `macAddress is only for an external network, and ${spec.networks[0].name} is one of orc: leave it out`,
+      );
     signal.throwIfAborted();
     const labels = { ...spec.labels, ...ownerLabels(owner) };
     const body = {
@@ -173,6 +180,8 @@ export function createDockerRuntime({ address, owner }: DockerRuntimeOptions): R
     removeNetwork: async (id) => {
       await call('removing a network', (d) => d.getNetwork(id).remove() as Promise<unknown>, [404]);
     },
+    networksAround: () => call('listing networks', (d) => networksAround(d, owner)),
+    addressesOn: (id) => call('inspecting a network', (d) => addressesOn(d, id)),
     watch: (onWake, onDown) =>
       call('following events', (d) =>
         watchEvents(d, owner, onWake, (error) => {

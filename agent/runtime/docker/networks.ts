@@ -1,5 +1,12 @@
 import type Docker from 'dockerode';
-import { ownerLabels, type EngineNetwork, type NetworkSpec, type Owner } from '../types.ts';
+import {
+  label,
+  ownerLabels,
+  type EngineNetwork,
+  type NetworksAround,
+  type NetworkSpec,
+  type Owner,
+} from '../types.ts';
 import { ownerFilter } from './owner.ts';
 import { runtimeError, statusOf } from './errors.ts';
 
@@ -25,8 +32,7 @@ export async function ensureNetwork(docker: Docker, owner: Owner, spec: NetworkS
   try {
     const found = await find(docker, owner, spec.name);
     if (found === undefined) return await create(docker, owner, spec);
-    const { gateway } = spec.subnet6 ?? {};
-    const isMissing = gateway !== undefined && !hasRange6(found, spec);
+    const isMissing = spec.subnet6?.gateway !== undefined && !hasRange6(found, spec);
     if (isAsWanted(found, spec) && !isMissing) return networkOf(found, spec);
     try {
       await docker.getNetwork(found.Id).remove();
@@ -54,7 +60,7 @@ const networkOf = (found: Found, spec: NetworkSpec): EngineNetwork => ({
 });
 
 const hasRange6 = ({ IPAM }: Found, { subnet6 }: NetworkSpec): boolean =>
-  (IPAM?.Config ?? []).some(({ Subnet }) => Subnet !== undefined && Subnet === subnet6?.cidr);
+  subnet6 !== undefined && (IPAM?.Config ?? []).some(({ Subnet }) => Subnet === subnet6.cidr);
 
 const isAsWanted = ({ IPAM }: Found, { subnet }: NetworkSpec): boolean =>
   subnet === undefined ||
@@ -88,9 +94,10 @@ async function create(docker: Docker, owner: Owner, spec: NetworkSpec): Promise<
   }
 }
 
-function ipamOf({ subnet, subnet6 }: NetworkSpec): object {
+function ipamOf({ subnet, subnet6, range }: NetworkSpec): object {
+  const part = range === undefined ? {} : { IPRange: range };
   const config = [
-    ...(subnet === undefined ? [] : [{ Subnet: subnet.cidr, Gateway: subnet.gateway }]),
+    ...(subnet === undefined ? [] : [{ Subnet: subnet.cidr, Gateway: subnet.gateway, ...part }]),
     ...(subnet6 === undefined
       ? []
       : [{ Subnet: subnet6.cidr, ...(subnet6.gateway === undefined ? {} : { Gateway: subnet6.gateway }) }]),
@@ -112,5 +119,34 @@ export async function listNetworks(
       const info = (await docker.getNetwork(id).inspect()) as { Containers?: Record<string, unknown> };
       return { id, name, labels, containers: Object.keys(info.Containers ?? {}).length };
     }),
+  );
+}
+
+/** What engines take ranges from when nobody has told them otherwise; they do not say it. */
+const usualPools = ['172.17.0.0/16', '172.18.0.0/15', '172.20.0.0/14', '172.24.0.0/13', '192.168.0.0/16'];
+
+export async function networksAround(docker: Docker, { cluster }: Owner): Promise<NetworksAround> {
+  const [found, info] = await Promise.all([
+    docker.listNetworks() as unknown as Promise<readonly Found[]>,
+    docker.info() as Promise<{ readonly DefaultAddressPools?: readonly { readonly Base: string }[] | null }>,
+  ]);
+  const told = (info.DefaultAddressPools ?? []).map(({ Base }) => Base).filter((base) => !base.includes(':'));
+  return {
+    networks: found.map(({ Id: id, Name: name, Labels, IPAM }) => ({
+      ...{ id, name, isOurs: Labels?.[label.cluster] === cluster },
+      subnets: (IPAM?.Config ?? []).flatMap(({ Subnet = '' }) =>
+        Subnet === '' || Subnet.includes(':') ? [] : [Subnet],
+      ),
+    })),
+    pools: told.length === 0 ? usualPools : told,
+  };
+}
+
+export async function addressesOn(docker: Docker, id: string): Promise<readonly string[]> {
+  const info = (await docker.getNetwork(id).inspect()) as {
+    readonly Containers?: Readonly<Record<string, { readonly IPv4Address?: string }>>;
+  };
+  return Object.values(info.Containers ?? {}).flatMap(
+    ({ IPv4Address = '' }) => IPv4Address.split('/')[0] || [],
   );
 }

@@ -96,8 +96,11 @@ export interface Deeds {
   readonly ping?: readonly { readonly host: string }[];
 }
 
+/** A program for the network namespace of a container. */
+export const peerFile = file('peer.mjs');
+
 export const peerIn = (pid: number, ...words: readonly string[]): readonly string[] =>
-  ['nsenter', '-t', String(pid), '-n', 'node', file('peer.mjs'), ...words]; // prettier-ignore
+  ['nsenter', '-t', String(pid), '-n', 'node', peerFile, ...words]; // prettier-ignore
 
 /** Does things in the network namespace of a container (`pid` as its node counts). */
 export const actIn = async (node: LabNode, pid: number, deeds: Deeds): Promise<Outcomes> =>
