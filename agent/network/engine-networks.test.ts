@@ -129,7 +129,7 @@ describe('the networks of an engine', () => {
     const external: Network = { ...network(''), spec: { external: 'lan' }, status: {} };
     const lan = { id: '1', name: 'lan', subnets: [], isOurs: false };
     const found = world(external, { networks: [{ ...lan, id: '0', name: 'wan' }, lan] });
-    expect(await found.networks.attach(task, signal)).toEqual([{ id: '1', name: 'lan' }]);
+    expect(await found.networks.attach(task, signal)).toEqual([{ id: 'lan', name: 'lan' }]);
     for (const [networks, words] of [
       [[], /node n2 has no network lan in its engine: make it there \(`docker network create lan`\)/],
       [[lan, { ...lan, id: '2' }], /node n2 has several networks lan .*: remove all but one/],

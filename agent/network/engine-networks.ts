@@ -193,7 +193,7 @@ export class EngineNetworks {
     return found;
   }
 
-  /** One of the engine's own. By its id: names may be ambiguous on 20.10. */
+  /** One of the engine's own, by its name, of which there is one: by an id 20.10 does not find what MAC it is to have. */
   async #find(external: string): Promise<ContainerNetwork> {
     const { owner, runtime } = this.#options;
     const { networks } = await runtime.networksAround();
@@ -204,7 +204,7 @@ export class EngineNetworks {
         'ExternalNetworkMissing',
         `node ${owner.nodeName} has ${found === undefined ? 'no network' : 'several networks'} ${external} in its engine: ${found === undefined ? `make it there (\`docker network create ${external}\`)` : 'remove all but one'}, or keep the service off the node (placement.constraints)`,
       );
-    return { id: found.id, name: external };
+    return { id: external, name: external };
   }
 
   #take(network: Network, name: string, others: readonly string[]): string {

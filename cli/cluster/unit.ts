@@ -73,7 +73,9 @@ export function unitText(options: UnitOptions): string {
     `ProtectKernelTunables=${hasAgent ? 'no' : 'yes'}`,
     '# AF_NETLINK tells it its addresses, and programs published ports.',
     'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
-    ...(hasAgent ? ['# The agent enters network namespaces of containers, where their virtual IPs are.'] : []),
+    ...(hasAgent
+      ? ['# The agent enters network namespaces of containers, where their virtual IPs are.']
+      : []),
     `RestrictNamespaces=${hasAgent ? 'net' : 'yes'}`,
     'RestrictRealtime=yes',
     'RestrictSUIDSGID=yes',

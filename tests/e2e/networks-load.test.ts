@@ -115,12 +115,12 @@ describe('Under load from containers and from outside, with engines 20, 26 and 2
     for (const node of from) {
       const { enter, dns } = await askerOn(node);
       const target = { host: 'web.load.default.orc.internal', port: 80, dns };
-      const words = JSON.stringify({ targets: [target], perSecond: 35, streams: 1 });
+      const words = JSON.stringify({ targets: [target], perSecond: 60, streams: 1 });
       loaders.push(node.spawn([...enter, 'node', load, words], { stdio: ['pipe', 'pipe', 'inherit'] }).child);
     }
     const targets = lab.nodes.map(({ address }) => ({ host: address, port: published }));
     const outside = ['--target', String(readPid(join(lab.dir, 'switch.pid'))), '--net', '--'];
-    const words = JSON.stringify({ targets, perSecond: 35, streams: 1 });
+    const words = JSON.stringify({ targets, perSecond: 60, streams: 1 });
     loaders.push(spawn('nsenter', [...outside, 'setpriv', '--pdeathsig', 'KILL', '--', process.execPath, load, words], { stdio: ['pipe', 'pipe', 'inherit'] })); // prettier-ignore
     const said = loaders.map(linesOf);
     await Promise.all(said.map(({ first }) => first));

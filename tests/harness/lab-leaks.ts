@@ -20,12 +20,12 @@ export async function remainsOf(lab: Lab, api: Api): Promise<Remains> {
 }
 
 /**
- * Whether no network of orc is left on any engine. They go some time after their last task: what is to be compared with
- * later is looked at after that.
+ * Whether no network of orc is left on any engine, nor what engines and kernels have for one. They go some time after
+ * their last task: what is to be compared with later is looked at after that.
  */
 export const areNetworksGone = (now: Remains): boolean =>
   Object.entries(now).every(
-    ([of, names]) => !of.endsWith(' networks') || !names.some((name) => name.startsWith('orc-')),
+    ([of, left]) => !/ (networks|links|rules)$/.test(of) || !left.some((each) => /\b(orc-|orv)/.test(each)),
   );
 
 /** What one has and the other has not, in words; empty when they are the same. */

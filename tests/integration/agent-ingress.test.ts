@@ -181,7 +181,8 @@ describe('a published port', () => {
     await server.untilState('web-1', 'Running');
     expect(localnet()).toBe('0');
     server.publish('web', [{ target: 80, published: 8080 }]);
-    await server.until('it is open', () => localnet() === '1');
+    // The table is loaded after that: it is to be there before it can be gone.
+    await server.until('it is open', () => localnet() === '1' && tables().includes('orc_ingress'));
     server.publish('web', []);
     await server.until('the table is gone', () => !tables().includes('orc_ingress'));
     expect(localnet()).toBe('0');

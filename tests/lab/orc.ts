@@ -55,7 +55,11 @@ export async function formCluster(
   const join = async (node: LabNode, role: 'manager' | 'worker'): Promise<void> => {
     say(`${node.name}: orc join, as a ${role}`);
     const start = { kind: 'join', token: await token(role), to: first.address } as const;
-    await untilReady(node, [first], node.spawnToFile([...asUnit, 'orc', ...orcArgs(node, start)], node.orcLog));
+    await untilReady(
+      node,
+      [first],
+      node.spawnToFile([...asUnit, 'orc', ...orcArgs(node, start)], node.orcLog),
+    );
   };
   for (const node of others.slice(0, managers - 1)) await join(node, 'manager');
   await Promise.all(others.slice(managers - 1).map((node) => join(node, 'worker')));
