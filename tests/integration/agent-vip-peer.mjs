@@ -11,10 +11,13 @@ createServer((socket) => {
   socket.on('error', () => undefined);
   socket.write(`${name}\n`);
   socket.pipe(socket);
-}).listen(port, '0.0.0.0');
+}).listen(port, '::');
 const server = createSocket('udp4');
 server.on('message', (_, { port: to, address }) => server.send(name, to, address));
 server.bind(port, '0.0.0.0');
+const server6 = createSocket({ type: 'udp6', ipv6Only: true });
+server6.on('message', (_, { port: to, address }) => server6.send(name, to, address));
+server6.bind(port, '::');
 
 /** Resolves with the next thing that the other side says, or the code of an error. */
 const nextLine = (socket) =>
@@ -36,7 +39,7 @@ const once = async (host) => {
 
 /** One connected socket: the same flow for as long as it lives. */
 const datagrams = (host) => {
-  const socket = createSocket('udp4');
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
   const connected = new Promise((resolve) => socket.on('connect', resolve));
   socket.connect(port, host);
   return {

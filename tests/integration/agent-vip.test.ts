@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { run, type Run } from '../../agent/network/commands.ts';
 import { VirtualIPs, type VirtualIP } from '../../agent/network/vip/index.ts';
 import { readTable } from '../../agent/network/vip/read.ts';
-import { normal } from '../../agent/network/vip/rules.ts';
+import { ip6, normal } from '../../agent/network/vip/rules.ts';
+import { ip6Of } from '../../api-schemas/index.ts';
 import { FakeClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { startTimeOf } from '../../kit/process.ts';
@@ -73,6 +74,47 @@ describe('a virtual IP', () => {
     expect(client.run('busybox', 'ping', '-c', '1', '-W', '5', service)).toContain('1 packets received');
     expect(problems).toEqual([]);
   });
+
+  test('of IPv6 leads to every endpoint beside that of IPv4, and is repaired, refused and left as that is', async () => {
+    const prefix = 'fd12:3456:7800:1001::/64';
+    for (const peer of [client, ...tasks])
+      peer.run('ip', 'addr', 'replace', `${ip6Of(prefix, peer.ip)}/64`, 'dev', 'eth0', 'nodad');
+    const service6 = ip6Of(prefix, service);
+    const dual = (...ips: readonly string[]): readonly VirtualIP[] => [
+      to(...ips),
+      { ip: service6, endpoints: ips.map((ip) => ip6Of(prefix, ip)) },
+    ];
+    const how = { hasIPv6: true, gateways: ['10.64.15.254', ip6Of(prefix, '10.64.15.254')] };
+    const load = (...all: readonly VirtualIP[]): Promise<void> =>
+      vips.set('client', client.process, all, how);
+    const kernel6 = (): readonly VirtualIP[] | undefined =>
+      readTable(client.run('nft', '-j', 'list', 'table', 'ip6', 'orc'), ip6);
+    await load(...dual(...addresses));
+    expect(problems).toEqual([]);
+    expect(new Set(await tcp(60, service6))).toEqual(new Set(addresses));
+    expect(new Set(await udp(60, service6))).toEqual(new Set(addresses));
+    expect(new Set(await tcp(30))).toEqual(new Set(addresses));
+    expect(client.run('busybox', 'ping', '-6', '-c', '1', '-W', '5', service6)).toContain(
+      '1 packets received',
+    );
+    expect(client.run('ip', '-6', 'route', 'show', 'default')).toContain(
+      `via ${ip6Of(prefix, '10.64.15.254')} `,
+    );
+    // A flow follows when its endpoint goes.
+    const [first = ''] = addresses;
+    await load(...dual(first));
+    const ask = (): Promise<string> => client.do('flow', { host: service6 });
+    expect(await ask()).toBe(first);
+    await load(...dual(...addresses.slice(1)));
+    expect(addresses.slice(1)).toContain(await ask());
+    client.run('nft', 'flush', 'chain', 'ip6', 'orc', 'output');
+    await vips.verify();
+    expect(kernel6()).toEqual(normal(dual(...addresses.slice(1)).slice(1)));
+    await load(...dual());
+    expect(new Set(await tcp(2, service6))).toEqual(new Set(['ECONNREFUSED']));
+    await load(to(...addresses));
+    expect(tablesOf(client)).toBe('table ip orc');
+  }, 30_000);
 
   test('comes with the default route that a container of several networks is to have', async () => {
     const routed = (): string => client.run('ip', '-4', 'route', 'show', 'default').trim();
