@@ -30,12 +30,15 @@ describe('the IPv6 of networks', () => {
 
   test('is not to cost the host its default route', () => {
     const listening = { ...on, 'eth0/accept_ra': '1' };
-    expect(ipv6Obstacle(sysctls(listening), eth0('2001:db8::1'))).toContain(
+    const zero = '0'.repeat(32);
+    const route = (flags: string) => () => `${zero} 00 ${zero} 00 ${zero} 00000400 1 0 ${flags} eth0\n`;
+    expect(ipv6Obstacle(sysctls(listening), eth0('2001:db8::1'), route('00000003'))).toBeUndefined();
+    expect(ipv6Obstacle(sysctls(listening), eth0('2001:db8::1'), route('00450003'))).toContain(
       'net.ipv6.conf.eth0.accept_ra to 2',
     );
-    expect(ipv6Obstacle(sysctls(listening), eth0('fe80::1'))).toBeUndefined();
+    expect(ipv6Obstacle(sysctls(listening), eth0('fe80::1'), route('00450003'))).toBeUndefined();
     expect(
-      ipv6Obstacle(sysctls({ ...listening, 'all/forwarding': '1' }), eth0('2001:db8::1')),
+      ipv6Obstacle(sysctls({ ...listening, 'all/forwarding': '1' }), eth0('2001:db8::1'), route('00450003')),
     ).toBeUndefined();
   });
 
