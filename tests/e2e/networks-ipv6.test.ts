@@ -112,7 +112,8 @@ describe('Networks with IPv6 across engines 20, 26 and 28', () => {
         expect(await ping('db', db, ip6(await on(to, 'six-both'), 'six-back'))).toBe(yes('db'));
         expect(await ping('apart', tool, theirDb)).not.toBe(yes('apart'));
         expect(await ping('far', tool, ip6(await on(to, 'far-tool')))).not.toBe(yes('far'));
-        expect(await ping('inside', db, outer(to))).not.toBe(yes('inside'));
+        // Its own node it reaches, as in IPv4: that is no way out.
+        if (to !== from) expect(await ping('inside', db, outer(to))).not.toBe(yes('inside'));
       }
     }
   }, 300_000);
