@@ -8,7 +8,16 @@
  * That the agent works it says by a WebSocket ping each `heartbeatMs`. That its process and its machine live, a second
  * thread says by pings on a WebSocket of its own, `GET /session/v1/alive`, however busy the first one is.
  */
-import type { Endpoints, ManagerPki, Network, NodeKey, NodeStatus, Revision, Task, TaskStatus } from './types.ts';
+import type {
+  Endpoints,
+  ManagerPki,
+  Network,
+  NodeKey,
+  NodeStatus,
+  Revision,
+  Task,
+  TaskStatus,
+} from './types.ts';
 
 /** What a node needs to run its tasks, and nothing else. */
 export interface AssignmentSet {

@@ -132,5 +132,7 @@ export async function addressesOn(docker: Docker, id: string): Promise<readonly 
   const info = (await docker.getNetwork(id).inspect()) as {
     readonly Containers?: Readonly<Record<string, { readonly IPv4Address?: string }>>;
   };
-  return Object.values(info.Containers ?? {}).flatMap(({ IPv4Address = '' }) => IPv4Address.split('/')[0] || []);
+  return Object.values(info.Containers ?? {}).flatMap(
+    ({ IPv4Address = '' }) => IPv4Address.split('/')[0] || [],
+  );
 }
