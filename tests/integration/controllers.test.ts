@@ -531,6 +531,7 @@ describe('the controllers on a real etcd', () => {
       'network',
       'reach',
       'keys',
+      'keys',
       'endpoints',
       'ca',
       'gc',
