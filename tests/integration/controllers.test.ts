@@ -531,7 +531,6 @@ describe('the controllers on a real etcd', () => {
       'network',
       'reach',
       'keys',
-      'keys',
       'endpoints',
       'ca',
       'gc',
