@@ -119,6 +119,10 @@ test('completion knows commands, flags and kinds', async () => {
   expect(await complete('')).toEqual(expect.arrayContaining(['apply', 'get']));
   expect(await complete('get', '--so')).toContain('--sort-by');
   expect(await complete('get', '')).toEqual(expect.arrayContaining(['services', 'service/']));
+  expect(await complete('net', '')).toEqual(expect.arrayContaining(['check', 'rotate-keys']));
+  expect(await complete('net', 'check', '--')).toEqual(
+    expect.arrayContaining(['--network', '--node', '--output']),
+  );
 });
 
 test('version needs no server with --client', async () => {

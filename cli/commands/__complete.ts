@@ -33,6 +33,12 @@ const namesOfKind: Readonly<Record<string, readonly KindName[]>> = {
   exec: ['Service', 'Task'],
 };
 
+/** What the value of a flag names. */
+function kindOfFlag(command: string, flag: string | undefined): KindName | undefined {
+  if (command !== 'net') return undefined;
+  return flag === '--node' ? 'Node' : flag === '--network' ? 'Network' : undefined;
+}
+
 /** `words` are those after `orc`; the last is the one that is being typed. */
 async function suggest(context: Context, words: readonly string[]): Promise<readonly string[]> {
   const word = words.at(-1) ?? '';
@@ -48,11 +54,14 @@ async function suggest(context: Context, words: readonly string[]): Promise<read
       .filter((flag) => flag.length > 1)
       .map((flag) => `--${flag}`);
   }
+  const named = kindOfFlag(name, before.at(-1));
+  if (named !== undefined) return names(context, named);
   const given = rest.filter((arg) => !arg.startsWith('-'));
   if (name === 'explain' || name === 'api-resources') return allKinds.map((def) => def.singular);
   if (name in kindsThen) return kindsOrNames(context, given, word);
-  const named = await Promise.all((namesOfKind[name] ?? []).map((kind) => names(context, kind)));
-  return named.flat();
+  if (name === 'net') return given.length === 0 ? ['check', 'rotate-keys'] : [];
+  const all = await Promise.all((namesOfKind[name] ?? []).map((kind) => names(context, kind)));
+  return all.flat();
 }
 
 async function kindsOrNames(

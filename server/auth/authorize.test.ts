@@ -33,6 +33,8 @@ describe('a node', () => {
       on('list', ''),
       on('watch', ''),
       on('get', 'a', { subresource: 'status' }),
+      // It starts processes on a node, and shows what is on its networks.
+      on('get', 'a', { subresource: 'netcheck' }),
       on('get', 'a', { resource: 'tasks' }),
       on('get', 'a', { group: '' }),
       on('get', 'orc', { resource: 'clusters' }),

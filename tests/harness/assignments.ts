@@ -95,7 +95,7 @@ export class FakeServer {
     const late = [...this.#outbox.values()];
     this.#outbox.clear();
     for (const report of late) this.#take(report);
-    this.handlers?.onAssignments({
+    void this.handlers?.onAssignments({
       tasks: [...this.tasks.values()],
       revisions: [...this.revisions.values()],
       endpoints: this.endpoints,

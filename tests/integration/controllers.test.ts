@@ -530,6 +530,7 @@ describe('the controllers on a real etcd', () => {
       'nodes',
       'network',
       'reach',
+      'keys',
       'endpoints',
       'ca',
       'gc',

@@ -87,6 +87,26 @@ describe('through another server', () => {
     expect(asked).toEqual({ kind: 'logs', follow: false, tail: 5, timestamps: false });
   });
 
+  test('a check of the networks of a node comes, with what was asked of it', async () => {
+    const asked: StreamRequest[] = [];
+    const { n } = await serving(async (stream, request) => {
+      asked.push(request);
+      await send(stream, channel.stdout, JSON.stringify({ node: 'as it says', heard: [] }));
+      await send(stream, channel.status, '{}');
+      stream.close();
+    });
+    const id = 'a'.repeat(32);
+    expect(await client.netCheckHeard(n, id)).toEqual({ node: 'as it says', heard: [] });
+    await client.netCheck(n, { id, network: ['shop/back'], peer: 'n2' });
+    expect(asked).toMatchObject([
+      { kind: 'netcheck', id, heard: true },
+      { kind: 'netcheck', id, networks: ['shop/back'], peer: 'n2' },
+    ]);
+    await expect(client.netCheck(n, { id: 'short' })).rejects.toMatchObject({ code: 400 });
+    await expect(client.netCheck(unique('none'), { id })).rejects.toMatchObject({ code: 404 });
+    expect(asked).toHaveLength(2);
+  });
+
   test('an agent waits for a reader that does not read', async () => {
     const piece = 'y'.repeat(64 << 10);
     let sent = 0;
