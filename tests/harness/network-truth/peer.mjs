@@ -1,5 +1,5 @@
-// Runs in the network namespace of a container. With the word `serve` it answers each datagram on port 7 with a name,
-// and with `load HOST PORT` it makes one request after another, telling each that fails; both until the input closes. Else it does what its input says (JSON: names, tcp, udp, ping), all at once, and prints the outcomes.
+// Runs in the network namespace of a container. With the word `serve` it answers each datagram on port 7 with a name
+// until its input closes; else it does what its input says (JSON: names, tcp, udp, ping), all at once, and prints the outcomes.
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
@@ -23,10 +23,10 @@ const lookUp = async (host) => {
 const addressOf = async (host) => (/^[\d.]+$/.test(host) ? host : (await lookUp(host)).split(' ')[0]);
 
 /** What the page of the test image says: the name of the container. */
-const get = async ({ host, port = 80, localPort }) => {
+const get = async ({ host, port = 80 }) => {
   const ip = await addressOf(host);
   return new Promise((resolve) => {
-    const socket = connect({ host: ip, port, localPort, timeout: 3_000 });
+    const socket = connect({ host: ip, port, timeout: 3_000 });
     let said = '';
     socket.on('connect', () => socket.write('GET / HTTP/1.0\r\n\r\n'));
     socket.on('data', (part) => (said += part));
@@ -68,21 +68,6 @@ if (mode === 'serve') {
   server.on('message', (_, { port, address }) => server.send(name, port, address));
   server.bind(udpPort, '0.0.0.0', () => process.stdout.write('serving\n'));
   process.stdin.resume().on('end', () => process.exit());
-} else if (mode === 'load') {
-  let isOver = false;
-  process.stdin.resume().on('end', () => (isOver = true));
-  const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
-  let count = 0;
-  for (; !isOver; count++) {
-    const at = Date.now();
-    // By its port the kernel tells where it was led to.
-    const localPort = 20_000 + (count % 40_000);
-    const said = await get({ host: name, port: Number(process.argv[4]), localPort });
-    if (!said.startsWith('hello')) say({ at, localPort, said });
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  say({ count });
-  process.exit();
 } else {
   const { names = [], tcp = [], udp = [], ping: pings = [] } = JSON.parse(await text(process.stdin));
   const all = (jobs, job) => Promise.all(jobs.map(job));

@@ -126,15 +126,18 @@ function containerFacts(task: Task, { networks, endpoints }: Objects): readonly 
   ];
 }
 
-function ingressFacts(node: string, { endpoints }: Objects): readonly string[] {
+function ingressFacts(node: string, { endpoints, networks }: Objects): readonly string[] {
   const remote = new Set<string>();
-  const ports = endpoints.flatMap(({ ports: all = [], endpoints: ready = [] }) =>
-    all.filter(isIngress).flatMap(({ published = 0, target, protocol = 'tcp', mode }) => {
-      const behind = ready.filter(({ nodeName }) => mode !== 'local' || nodeName === node);
-      for (const { nodeName, ip } of behind) if (nodeName !== node) remote.add(ip);
-      // A port that refuses looks as one that is not there.
-      return behind.length === 0 ? [] : [`port ${published}/${protocol} leads to ${behind.map(({ ip }) => ip).sort().join(' ')} : ${target}`]; // prettier-ignore
-    }),
+  const ports = endpoints.flatMap(
+    ({ metadata, ports: all = [], endpoints: ready = [], networks: own = [] }) =>
+      all.filter(isIngress).flatMap(({ published = 0, target, protocol = 'tcp', mode }) => {
+        const behind = ready.filter(({ nodeName }) => mode !== 'local' || nodeName === node);
+        // Nor can one on an internal network answer anybody but the node.
+        const isInternal = networks.some((one) => one.metadata.namespace === metadata.namespace && one.metadata.name === own[0]?.network && one.spec.internal === true); // prettier-ignore
+        for (const { nodeName, ip } of behind) if (nodeName !== node || isInternal) remote.add(ip);
+        // A port that refuses looks as one that is not there.
+        return behind.length === 0 ? [] : [`port ${published}/${protocol} leads to ${behind.map(({ ip }) => ip).sort().join(' ')} : ${target}`]; // prettier-ignore
+      }),
   );
   if (ports.length === 0) return [];
   return [
