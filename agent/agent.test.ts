@@ -26,6 +26,8 @@ interface Node {
   assign(...tasks: Task[]): void;
   /** A server says that the task has left everywhere. */
   left(name: string): void;
+  /** No server is reached. */
+  cutOff(): void;
   /** Lets all that is under way come to rest. */
   settle(): Promise<void>;
   last(name: string): string | undefined;
@@ -110,6 +112,7 @@ async function node(...images: string[]): Promise<Node> {
       void handlers?.onAssignments(set);
     },
     left: (name) => void handlers?.onLeft?.([`${name}-uid`]),
+    cutOff: () => handlers?.onDisconnect?.('closed'),
     last: (name) => reports.findLast((report) => report.name === name)?.status.state,
     described: async () => handlers?.describe(),
   };
@@ -186,6 +189,27 @@ describe('an agent on a simulated engine', () => {
     n.runtime.down();
     await n.settle();
     expect(await settled()).toBe(false);
+    await n.agent.close();
+  });
+
+  test('has not looked at what is there until it has told of what ended while no server was reached', async () => {
+    const n = await node();
+    const settled = async (): Promise<unknown> => (await n.described())?.engine?.settled;
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    n.cutOff();
+    n.runtime.down();
+    n.runtime.crash('a-uid', 255);
+    n.runtime.up();
+    for (let i = 0; i < 4; i++) {
+      await n.settle();
+      n.clock.advance(500);
+    }
+    await n.settle();
+    expect([n.last('a'), await settled()]).toEqual(['Running', false]);
+    n.assign(task('a'), task('b'));
+    await n.settle();
+    expect([n.last('a'), await settled()]).toEqual(['Failed', true]);
     await n.agent.close();
   });
 

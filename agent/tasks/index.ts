@@ -59,9 +59,13 @@ export class Tasks {
     };
   }
 
-  /** What had become of the containers was looked at since the engine came, and a server was told. */
+  /**
+   * What had become of the containers was looked at since the engine came, and a server was told. Without a server it
+   * cannot have been: what ended meanwhile may be started again alone first.
+   */
   get settled(): boolean {
-    return this.#engineUp && this.#told && this.#unseen.size === 0;
+    const isReached = this.#options.reach?.isReached ?? true;
+    return isReached && this.#engineUp && this.#told && this.#unseen.size === 0;
   }
 
   /** Goes on from the last checkpoint: call before anything else. */
@@ -77,7 +81,12 @@ export class Tasks {
     reach.keep(() => [...this.#entries.values()].some(stopsAlone));
     this.#cancelStops();
     // What ended meanwhile, and is not started again yet, is reported now.
-    for (const entry of this.#entries.values()) if (entry.container?.status === 'exited') this.#wake(entry);
+    for (const entry of this.#entries.values()) {
+      if (entry.container?.status !== 'exited') continue;
+      if (this.#engineUp) this.#unseen.add(entry);
+      this.#wake(entry);
+    }
+    if (this.settled) this.#options.onSettled?.();
   }
 
   /** No server is reached any more: what asks for it is stopped in time. Also to be called when none was yet. */

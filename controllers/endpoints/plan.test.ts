@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Network, Port, ServiceSpec } from '../../api-schemas/index.ts';
+import type { Endpoints, Network, Node, Port, ServiceSpec } from '../../api-schemas/index.ts';
 import { aNode, aService, aTask, nodeMap } from '../runtime/testing.ts';
 import { firstPort, lastPort, plan, type Holder } from './plan.ts';
 
@@ -41,6 +41,22 @@ describe('the endpoints plan', () => {
     expect(endpoints.endpoints?.map((e) => e.ip)).toEqual(['10.0.0.1', '10.0.0.2']);
     const again = plan({ service, tasks: tasks.toReversed(), nodes, endpoints, ...none });
     expect(again.endpoints).toEqual(endpoints);
+  });
+
+  test('takes in no task of a node that has not looked at what runs there since it came, and lets none go', () => {
+    const service = aService();
+    const task = aTask(service, {
+      ...{ slot: 1, nodeName: 'n1' },
+      status: { addresses: [{ network: 'n', ip: '10.0.0.1' }] },
+    });
+    const node = aNode('n1');
+    const nodesThat = (settled: boolean) =>
+      nodeMap({ ...node, status: { ...node.status, engine: { ...node.status?.engine, settled } } } as Node);
+    const next = (settled: boolean, endpoints?: Endpoints) =>
+      plan({ service, tasks: [task], nodes: nodesThat(settled), endpoints, ...none }).endpoints;
+    expect(next(false).endpoints).toEqual([]);
+    expect(next(true).endpoints).toHaveLength(1);
+    expect(next(false, next(true)).endpoints).toHaveLength(1);
   });
 
   test('chooses a port of the range, and keeps it', () => {

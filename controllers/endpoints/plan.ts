@@ -56,6 +56,7 @@ export function plan({ service, tasks, nodes, endpoints, networks, holders, rese
   const { ports, taken, exhausted } = decidePorts(service, endpoints?.ports ?? [], holders, reserved);
   const on = onNetworks(service, networks);
   // What it no longer has, such as an affinity, is not kept.
+  const had = new Set(endpoints?.endpoints?.map(({ task }) => task));
   const { networks: _, mode: __, sessionAffinity: ___, ...before } = endpoints ?? {};
   return {
     endpoints: {
@@ -71,7 +72,7 @@ export function plan({ service, tasks, nodes, endpoints, networks, holders, rese
       },
       ports,
       endpoints: tasks
-        .filter((task) => isReady(task, nodes))
+        .filter((task) => isReady(task, nodes) && (had.has(task.metadata.name) || isHeard(task, nodes)))
         .flatMap((task) => addressOf(task, on.networks ?? [], networks))
         .sort(byAddress),
       ...on,
@@ -80,6 +81,14 @@ export function plan({ service, tasks, nodes, endpoints, networks, holders, rese
     exhausted,
   };
 }
+
+/**
+ * A machine that comes back after a power cut is no longer lost, and its tasks are as they were when it was last heard
+ * of, until its agent has looked at what has become of them: before that none comes in. Those that are in stay, as an
+ * agent that only starts anew has them all.
+ */
+const isHeard = ({ spec }: Task, nodes: ReadonlyMap<string, Node>): boolean =>
+  nodes.get(spec.nodeName ?? '')?.status?.engine?.settled !== false;
 
 function decidePorts(
   service: Service,

@@ -251,5 +251,15 @@ describe('replicas plan', () => {
       ]);
       expect(steps(service, [task], nodeMap(aNode('n1', { lost: true })), revision(0))).toEqual([]);
     });
+    test('gives up no healthy task for that of a node that has just come back, before its count has followed', () => {
+      const tasks = ['n1', 'n2', 'n3'].map((nodeName) => aTask(service, { nodeName }));
+      const nodes = nodeMap(aNode('n1'), aNode('n2'), aNode('n3'));
+      const retired = (justBack: ReadonlySet<string>): readonly string[] =>
+        plan({ service, revisions: revision(2), tasks, nodes, justBack, now: testNow }).map(
+          ({ kind }) => kind,
+        );
+      expect(retired(new Set())).toEqual(['RetireTask']);
+      expect(retired(new Set(['n1']))).toEqual([]);
+    });
   });
 });

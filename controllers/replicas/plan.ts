@@ -113,7 +113,7 @@ class Planner {
     const outOfReach = slots.filter((slot) => !this.#mayHold(slot) && this.#isGlobalLost(slot));
     victims.push(...slots.filter((slot) => !this.#mayHold(slot) && !this.#isGlobalLost(slot)));
 
-    const excess = Math.max(0, candidates.length - replicas);
+    const excess = Math.max(0, candidates.length - replicas - this.#justBackIn(candidates));
     const sorted = excess === 0 ? candidates : candidates.toSorted(byLoss(served));
     victims.push(...sorted.slice(0, excess));
     const kept = sorted.slice(excess).sort((a, b) => bySlot(a.key, b.key));
@@ -122,6 +122,15 @@ class Planner {
     const missing = replicas - candidates.length;
     if (missing > 0) this.#open(revision, missing, new Set(slots.map((slot) => slot.key)));
     return kept;
+  }
+
+  /**
+   * Slots of a global service whose node has only just come back. They are eligible again before the revision's count
+   * has followed: no healthy task elsewhere goes for that.
+   */
+  #justBackIn(slots: readonly Slot[]): number {
+    if (this.#eligible === undefined) return 0;
+    return slots.filter(({ key }) => this.#in.justBack?.has(key)).length;
   }
 
   /** Opens slots for the revision: those without any live task first, then the lowest. */

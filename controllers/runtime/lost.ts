@@ -27,13 +27,13 @@ const none: ReadonlySet<string> = new Set();
  * the very map when nothing differs.
  */
 export function nodesFor(
-  { disconnect }: Pick<Policy, 'disconnect'>,
+  policy: Pick<Policy, 'disconnect' | 'mode'>,
   nodes: ReadonlyMap<string, Node>,
   nowMs: number,
   since: Since,
 ): NodesView {
-  const { lostAfterMs } = disconnect;
-  const { justBack, wakeAtMs: spokenAtMs } = returned(disconnect, nodes, nowMs, since);
+  const { lostAfterMs } = policy.disconnect;
+  const { justBack, wakeAtMs: spokenAtMs } = returned(policy, nodes, nowMs, since);
   if (lostAfterMs === commonLostAfterMs) return { nodes, wakeAtMs: spokenAtMs, justBack };
   const changed = new Map<string, Node>();
   let wakeAtMs = spokenAtMs;
@@ -60,14 +60,14 @@ export function nodesFor(
   return { nodes: own, wakeAtMs, justBack };
 }
 
-/** Only who compares a task with its replacement has to wait for news of it. */
+/** Who compares a task with its replacement has to wait for news of it, and who has a task on each node for its count. */
 function returned(
-  { reconcile }: Policy['disconnect'],
+  { disconnect: { reconcile }, mode }: Pick<Policy, 'disconnect' | 'mode'>,
   nodes: ReadonlyMap<string, Node>,
   nowMs: number,
   since: Since,
 ): Omit<NodesView, 'nodes'> {
-  if (reconcile === 'keepReplacement') return { justBack: none, wakeAtMs: undefined };
+  if (reconcile === 'keepReplacement' && mode !== 'global') return { justBack: none, wakeAtMs: undefined };
   const justBack = new Set<string>();
   let wakeAtMs: number | undefined;
   for (const [name, node] of nodes) {
