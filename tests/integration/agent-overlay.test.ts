@@ -60,6 +60,38 @@ async function addContainer({ name, gateway, ip }: TestNode): Promise<void> {
   );
 }
 
+const words = (bytes: Buffer): readonly number[] =>
+  Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16BE(2 * i));
+
+/** An IPv4 packet with a datagram of no bytes. */
+function datagram(from: string, to: string, port: number): Buffer {
+  const header = Buffer.from([
+    0x45,
+    0,
+    0,
+    28,
+    0,
+    0,
+    0,
+    0,
+    64,
+    17,
+    0,
+    0,
+    ...`${from}.${to}`.split('.').map(Number),
+  ]);
+  const sum = words(header).reduce((total, word) => total + word, 0);
+  header.writeUInt16BE(0xffff - ((sum & 0xffff) + (sum >> 16)), 10);
+  return Buffer.concat([header, Buffer.from([0x30, 0x39, port >> 8, port & 255, 0, 8, 0, 0])]);
+}
+
+/** As a tunnel sends it: RFC 7348. */
+function tunnelled(vni: number, mac: string, packet: Buffer): Buffer {
+  const vxlan = Buffer.from([8, 0, 0, 0, vni >> 16, (vni >> 8) & 255, vni & 255, 0]);
+  const ethernet = Buffer.from(`${mac.replaceAll(':', '')}0242000000010800`, 'hex');
+  return Buffer.concat([vxlan, ethernet, packet]);
+}
+
 describe('a network across nodes', () => {
   /** Who is in the network now. */
   let members: readonly TestNode[] = nodes;
@@ -223,6 +255,48 @@ describe('a network across nodes', () => {
     expect((await within('a')(['nft', 'list', 'tables'])).stdout).not.toContain('orc_ipv6');
     await rules.close();
   }, 60_000);
+
+  test('is not entered by a container that puts a packet of a tunnel around its own frame', async () => {
+    // Of another network of the node: `c2` sends by the wire, `a2` to its own node.
+    await lines('a', 'ip addr add 10.66.0.1/24 dev orc-2');
+    await lines('a2', 'ip addr add 10.66.0.2/24 dev eth0\nip route add default via 10.66.0.1');
+    for (const name of ['a1', 'b1'])
+      await lines(
+        name,
+        `nft add table ip probe
+         nft add chain ip probe in { type filter hook input priority 0 ; }
+         nft add rule ip probe in udp dport 9999 counter`,
+      );
+    const arrived = async (): Promise<readonly unknown[]> =>
+      Promise.all(
+        ['a1', 'b1'].map(async (name) => {
+          const { stdout } = await within(name)(['nft', 'list', 'table', 'ip', 'probe']);
+          return Number(/packets (\d+)/.exec(stdout)?.[1]);
+        }),
+      );
+    const forge = async (): Promise<void> => {
+      for (const [from, { address, ip }] of [
+        ['c2', b],
+        ['a2', a],
+      ] as const) {
+        // prettier-ignore
+        const packet = tunnelled(4097, macOf(ip), datagram('10.64.1.99', ip, 9999)).toString('hex');
+        const send = `const s = require('dgram').createSocket('udp4');
+          s.send(Buffer.from('${packet}', 'hex'), 4789, '${address}', () => s.close())`;
+        expect(await within(from)([process.execPath, '-e', send])).toMatchObject({ code: 0 });
+        // What was sent before this is through.
+        expect(await ping(from, address)).toMatchObject({ code: 0 });
+      }
+    };
+    await forge();
+    expect(await arrived()).toEqual([0, 0]);
+    for (const name of ['a', 'c']) await lines(name, 'nft delete table inet orc_entry_ab12');
+    await forge();
+    expect(await arrived()).toEqual([1, 1]);
+    await all(true);
+    await forge();
+    expect(await arrived()).toEqual([1, 1]);
+  }, 30_000);
 
   test('has no tunnel on a node that is alone in it, and nothing of those that left', async () => {
     members = [a];

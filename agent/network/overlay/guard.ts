@@ -1,7 +1,13 @@
 import type { CommandResult, Run } from '../commands.ts';
+import { vxlanPort } from './wanted.ts';
 
 /**
- * Keeps others out of the networks that this node only enters with published ports. Their tunnels stand alone there, so
+ * Keeps others out of networks, in two ways.
+ *
+ * A tunnel takes packets from any address of the wire, so a container could put one around a frame of its own and be in
+ * any network: none of theirs goes to the port of tunnels outside of their own network.
+ *
+ * And of the networks that this node only enters with published ports: their tunnels stand alone there, so
  * the node has a route to them, and would pass on what any container sends: what separates networks in an engine knows
  * nothing of devices that are not its own. Connections of published ports carry orc's mark. (Of a tunnel that is a port
  * of a bridge the kernel tells the bridge's name here, so that these rules do not concern it.)
@@ -11,8 +17,14 @@ export const guardRules = (tag: string): string =>
     `table inet ${tableOf(tag)}`,
     `delete table inet ${tableOf(tag)}`,
     `table inet ${tableOf(tag)} {`,
+    '  chain input {',
+    '    type filter hook input priority -1; policy accept;',
+    `    iifname "orc-*" udp dport ${vxlanPort} drop`,
+    '  }',
     '  chain forward {',
     '    type filter hook forward priority -1; policy accept;',
+    // Of what passes within a bridge the kernel tells that bridge here, too.
+    `    iifname "orc-*" oifname != "orc-*" udp dport ${vxlanPort} drop`,
     ...['oifname', 'iifname'].map(
       (way) => `    ${way} "ov${tag}-*" ct mark and 0xff000000 != 0x4f000000 drop`,
     ),
@@ -23,7 +35,7 @@ export const guardRules = (tag: string): string =>
 
 const tableOf = (tag: string): string => `orc_entry_${tag}`;
 
-/** The rules in the kernel: there before the first such tunnel, and until after the last. */
+/** The rules in the kernel: there before the first tunnel or container, and until after the last. */
 export class Guard {
   readonly #run: Run;
   readonly #tag: string;

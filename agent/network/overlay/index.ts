@@ -111,10 +111,10 @@ export class Overlay {
       const ops = plan(wanted, found);
       const isRead = found !== this.#kernel;
       this.#kernel = undefined;
-      const isEntry = [...wanted.tunnels.values()].some(({ master }) => master === '');
-      if (isEntry) await this.#guard.load(isRead);
+      const isNeeded = all.length > 0;
+      if (isNeeded) await this.#guard.load(isRead);
       await change(run, ops);
-      if (!isEntry) await this.#guard.remove();
+      if (!isNeeded) await this.#guard.remove();
       this.#kernel = applied(found, ops);
       if (ops.length > 0) logger.debug({ changes: ops.length }, 'the tunnels of networks were changed');
       this.#problem = undefined;

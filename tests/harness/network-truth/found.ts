@@ -212,7 +212,7 @@ function virtualIPs(nft: Nft = []): readonly string[] {
 function ingressFacts({ rules, iptables }: Reading): readonly string[] {
   const accepted = iptables.split('\n').filter((line) => line.startsWith('-A DOCKER-USER') && line.includes('0x4f000000/0xff000000')); // prettier-ignore
   const facts = rules.flatMap(({ family, name, nft }): readonly string[] => {
-    if (name.startsWith('orc_entry_') && drops(nft) === 2) return ['others are kept out of networks that are only entered']; // prettier-ignore
+    if (name.startsWith('orc_entry_') && drops(nft) === 4) return ['others are kept out of networks']; // prettier-ignore
     if (!name.startsWith('orc_ingress')) return [`nobody: table ${family} ${name}`];
     if (family !== 'ip') return [];
     const elements = nft.flatMap(({ map }) => (map?.name === 'ports' ? (map.elem ?? []) : []));

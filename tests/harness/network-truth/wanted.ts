@@ -25,9 +25,7 @@ export function wantedOn(node: Node, objects: Objects, bridged: ReadonlySet<stri
   const ofNetworks = objects.networks.flatMap((network) => networkFacts(node, network, objects, bridged));
   return [
     ...ofNetworks,
-    ...(ofNetworks.some((fact) => fact.includes(': tunnel alone'))
-      ? ['others are kept out of networks that are only entered']
-      : []),
+    ...(ofNetworks.length > 0 ? ['others are kept out of networks'] : []),
     ...live.flatMap((task) => containerFacts(task, objects)),
     ...ingressFacts(name, objects),
   ];
