@@ -69,13 +69,25 @@ export async function serveLog(
   task: Task,
   clock: Clock,
 ): Promise<void> {
+  const { searchParams } = new URL(request.url ?? '/', 'https://orc');
+  const open = (signal: AbortSignal): Promise<FrameStream> =>
+    streams.open(task, parseLogQuery(searchParams, clock), signal);
+  await serveStream(open, response, clock, 'text/plain; charset=utf-8');
+}
+
+/** Answers with what an agent says on a stream, for as long as the client is there; with a `Status` where it is not opened. */
+export async function serveStream(
+  open: (signal: AbortSignal) => Promise<FrameStream>,
+  response: ServerResponse,
+  clock: Clock,
+  type: string,
+): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort(new Error('the client went away')));
   try {
-    const { searchParams } = new URL(request.url ?? '/', 'https://orc');
-    const stream = await streams.open(task, parseLogQuery(searchParams, clock), gone.signal);
+    const stream = await open(gone.signal);
     if (gone.signal.aborted) return stream.close();
-    pump(stream, response, clock);
+    pump(stream, response, clock, type);
     gone.signal.addEventListener('abort', () => stream.close(), { once: true });
   } catch (error) {
     failLog(response, error);
@@ -83,12 +95,7 @@ export async function serveLog(
 }
 
 /** Sends on what an agent says on a stream. */
-export function pump(
-  stream: FrameStream,
-  response: ServerResponse,
-  clock: Clock,
-  type = 'text/plain; charset=utf-8',
-): void {
+function pump(stream: FrameStream, response: ServerResponse, clock: Clock, type: string): void {
   let end: StreamEnd | undefined;
   const begin = (): void => {
     cancel();

@@ -3,7 +3,8 @@ import { isCheckId, type NetCheckRequest } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { ApiError } from '../../kit/errors.ts';
 import type { Cache } from '../../store/types.ts';
-import { failLog, pump } from './log.ts';
+import type { FrameStream } from './frames.ts';
+import { serveStream } from './log.ts';
 import type { Streams } from './streams.ts';
 
 /** Networks named in one request. */
@@ -43,15 +44,8 @@ export async function serveNetCheck(
   response: ServerResponse,
   { node, cache, clock }: { readonly node: string; readonly cache: Cache; readonly clock: Clock },
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort(new Error('the client went away')));
-  try {
-    const { searchParams } = new URL(request.url ?? '/', 'https://orc');
-    const stream = await streams.openOn(node, parseNetCheckQuery(searchParams, cache), gone.signal);
-    if (gone.signal.aborted) return stream.close();
-    pump(stream, response, clock, 'application/json');
-    gone.signal.addEventListener('abort', () => stream.close(), { once: true });
-  } catch (error) {
-    failLog(response, error);
-  }
+  const { searchParams } = new URL(request.url ?? '/', 'https://orc');
+  const open = (signal: AbortSignal): Promise<FrameStream> =>
+    streams.openOn(node, parseNetCheckQuery(searchParams, cache), signal);
+  await serveStream(open, response, clock, 'application/json');
 }

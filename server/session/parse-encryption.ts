@@ -1,4 +1,5 @@
 import type { NodeEncryption, NodeKey } from '../../api-schemas/index.ts';
+import { isFields, type Fields } from './fields.ts';
 
 /** A key for each of two epochs, and room for one more. */
 const maxKeys = 4;
@@ -8,7 +9,7 @@ const errorLimit = 1_000;
  * What a node says of its encryption; what cannot be read is left out. A key has no other characters than those of
  * base64: it gets into the settings of other nodes. Pure.
  */
-export function parseEncryption(from: Readonly<Record<string, unknown>>): NodeEncryption {
+export function parseEncryption(from: Fields): NodeEncryption {
   const { method, error, keys } = from;
   const known = Array.isArray(keys) ? keys.slice(0, maxKeys).flatMap(keyOf) : [];
   return {
@@ -19,8 +20,8 @@ export function parseEncryption(from: Readonly<Record<string, unknown>>): NodeEn
 }
 
 function keyOf(value: unknown): readonly NodeKey[] {
-  if (typeof value !== 'object' || value === null) return [];
-  const { epoch, publicKey } = value as Readonly<Record<string, unknown>>;
+  if (!isFields(value)) return [];
+  const { epoch, publicKey } = value;
   return typeof epoch === 'number' &&
     Number.isSafeInteger(epoch) &&
     epoch > 0 &&

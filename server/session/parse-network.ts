@@ -1,14 +1,11 @@
 import { isIP } from 'node:net';
 import type { NetworkProblem, NodeNetwork, UnansweredNode } from '../../api-schemas/index.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { isFields, type Fields } from './fields.ts';
 
 const most = { problems: 16, unanswered: 32, networks: 8, text: 1_000, name: 253 } as const;
 const ways = ['to', 'none', 'mtu'] as const;
 const reaches = ['answers', 'silent', 'unreachable'] as const;
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 const itemsOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);
 const countOf = (value: unknown): number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 1_000_000 ? value : 0;

@@ -14,10 +14,9 @@ import {
   type TaskStatus,
   type ToServer,
 } from '../../api-schemas/index.ts';
+import { isFields, type Fields } from './fields.ts';
 import { parseEncryption } from './parse-encryption.ts';
 import { parseNetwork } from './parse-network.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** A frame that is not of the protocol; its session is closed with the message. */
 export class ProtocolError extends Error {
@@ -30,9 +29,6 @@ export class ProtocolError extends Error {
 const messageLimit = 2_000;
 const nameLimit = 253;
 const maxRoutes = 1_000;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function fields(value: unknown, what: string): Fields {
   if (!isFields(value)) throw new ProtocolError(`${what} must be an object`);

@@ -1,5 +1,5 @@
 /** Logs and exec of a task, and checks of a node's networks: served here where its node has its session, else asked of the server that has it. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { WebSocketServer } from 'ws';
 import type { Clock } from '../../kit/clock.ts';
 import { ApiError, messageOf } from '../../kit/errors.ts';
@@ -25,29 +25,29 @@ export interface TaskStreamsOptions extends Pick<GatewayOptions, 'serverName' | 
 export function taskStreams(
   options: TaskStreamsOptions,
 ): Pick<Gateway, 'handleLog' | 'handleExec' | 'handleNetCheck'> {
-  const { streams, webSockets, clock, peerTls } = options;
+  const { streams, webSockets, cache, clock, peerTls } = options;
   const relay = peerTls === undefined ? undefined : { tls: peerTls, clock };
+  const answer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    node: string | undefined,
+    here: () => Promise<void>,
+  ): Promise<void> => {
+    try {
+      const holder = relay && holderOf(options, request, node);
+      if (relay === undefined || holder === undefined) await here();
+      else await relayLog(relay, holder, request, response);
+    } catch (error) {
+      failLog(response, error);
+    }
+  };
   return {
-    async handleLog(request, response, task) {
-      try {
-        const holder = relay && holderOf(options, request, task.spec.nodeName);
-        if (relay === undefined || holder === undefined)
-          return await serveLog(streams, request, response, task, clock);
-        await relayLog(relay, holder, request, response);
-      } catch (error) {
-        failLog(response, error);
-      }
-    },
-    async handleNetCheck(request, response, { metadata: { name: node } }) {
-      try {
-        const holder = relay && holderOf(options, request, node);
-        if (relay === undefined || holder === undefined)
-          return await serveNetCheck(streams, request, response, { node, cache: options.cache, clock });
-        await relayLog(relay, holder, request, response);
-      } catch (error) {
-        failLog(response, error);
-      }
-    },
+    handleLog: (request, response, task) =>
+      answer(request, response, task.spec.nodeName, () => serveLog(streams, request, response, task, clock)),
+    handleNetCheck: (request, response, { metadata: { name: node } }) =>
+      answer(request, response, node, () =>
+        serveNetCheck(streams, request, response, { node, cache, clock }),
+      ),
     async handleExec(request, socket, head, task) {
       try {
         const holder = relay && holderOf(options, request, task.spec.nodeName);
