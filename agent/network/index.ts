@@ -31,9 +31,10 @@ import {
   virtualIPs,
   type Attached,
 } from './inputs.ts';
-import { IPv6Rules, ipv6Obstacle, lookedAt, type Network6 } from './ipv6/index.ts';
-import { bridgeName, inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
+import { NodeIPv6 } from './ipv6/index.ts';
+import { inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
+import { problemsOf } from './report.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
 
 export interface NodeNetworksOptions {
@@ -66,8 +67,7 @@ export class NodeNetworks {
   readonly #engine: EngineNetworks;
   readonly #overlay: Overlay | undefined;
   readonly #encryption: Encryption | undefined;
-  readonly #ipv6: IPv6Rules | undefined;
-  readonly #machineObstacle6: () => string | undefined;
+  readonly #ipv6: NodeIPv6;
   readonly #vips: VirtualIPs | undefined;
   readonly #dns: DnsServer | undefined;
   /** Probes of other nodes. */
@@ -88,17 +88,23 @@ export class NodeNetworks {
   constructor(options: NodeNetworksOptions) {
     this.#options = options;
     const { runtime, owner, ipv6, kernel, clock, logger, tasks } = options;
-    this.#machineObstacle6 = lookedAt(clock, options.obstacle6 ?? ipv6Obstacle);
     this.#engine = new EngineNetworks({
       ...{ runtime, owner, ipv6, clock, logger },
       containers: () => [...tasks()].map(({ container }) => container),
       onBridges: async () => {
-        await this.#ipv6?.sync();
+        await this.#ipv6.sync();
         await this.#encryption?.sync();
         await this.#overlay?.again();
       },
       obstacle: () => this.#encryption?.obstacle,
-      obstacle6: () => this.#obstacle6(),
+      obstacle6: () => this.#ipv6.obstacle,
+    });
+    this.#ipv6 = new NodeIPv6({
+      ...{ owner, clock, run: kernel?.run, obstacle: options.obstacle6 },
+      networks: () => this.#set.networks,
+      hasBridge: (network) => this.#engine.bridgeOf(network) !== undefined,
+      isMadeDual: (network) => this.#engine.hasIPv6(network),
+      logger: logger.child({ part: 'ipv6' }),
     });
     this.heard = new Heard({ clock, neighbours: () => this.#neighbours });
     if (kernel === undefined) return;
@@ -108,12 +114,6 @@ export class NodeNetworks {
       mesh: () => meshOf(this.#set.networks, this.#set.peers, owner),
       onChange: kernel.onEncryption,
       logger: logger.child({ part: 'encryption' }),
-    });
-    this.#ipv6 = new IPv6Rules({
-      ...{ run, clock, tag: tunnelTag(owner) },
-      networks: () =>
-        this.#machineObstacle6() === undefined ? this.#dual().map((network) => this.#network6(network)) : [],
-      logger: logger.child({ part: 'ipv6' }),
     });
     this.#overlay = new Overlay({
       ...{ run, clock, tag: tunnelTag(owner), local: kernel.address },
@@ -125,7 +125,7 @@ export class NodeNetworks {
           {
             bridgeOf: (network) => this.#engine.bridgeOf(network),
             isAwaited: (network) => this.#engine.isAwaited(network),
-            hasIPv6: (network) => this.#hasIPv6(network),
+            hasIPv6: (network) => this.#ipv6.has(network),
             isGuarded: this.#encryption?.isGuarded === true,
           },
           owner,
@@ -200,7 +200,7 @@ export class NodeNetworks {
     const networks = await this.#engine.attach(task, signal);
     const keys = new Set(networkKeys(task));
     const servers = this.#set.networks
-      .filter((network) => keys.has(`${network.metadata.namespace ?? 'default'}/${network.metadata.name}`))
+      .filter((network) => keys.has(keyOf(network)))
       .flatMap((network) => ownPart(network)?.gateway ?? [])
       .slice(0, 1);
     if (this.#dns === undefined || servers.length === 0) return { networks };
@@ -239,10 +239,7 @@ export class NodeNetworks {
 
   /** The bridge of the task's first network; undefined when it has none. */
   bridgeOf(task: Task): string | undefined {
-    const [key] = networkKeys(task);
-    const network = this.#set.networks.find(
-      ({ metadata }) => `${metadata.namespace ?? 'default'}/${metadata.name}` === key,
-    );
+    const network = this.#firstOf(task);
     return network === undefined ? undefined : this.#engine.bridgeOf(network);
   }
 
@@ -256,8 +253,7 @@ export class NodeNetworks {
 
   /** Whether containers have no way out of the task's first network. */
   isInternal(task: Task): boolean {
-    const [first] = networkKeys(task);
-    return this.#set.networks.some((network) => keyOf(network) === first && network.spec.internal === true);
+    return this.#firstOf(task)?.spec.internal === true;
   }
 
   /** What is known of the networks, for checks of them. */
@@ -277,33 +273,13 @@ export class NodeNetworks {
 
   /** What of names, virtual IPs and tunnels is not as it should be. */
   problems(): readonly NetworkProblem[] {
-    const [rules] = this.#badRules.values();
-    const others = this.#badRules.size > 1 ? ` (in ${String(this.#badRules.size)} containers)` : '';
-    const tunnels = this.#overlay?.problem;
-    const [dual] = this.#dual();
-    const obstacle6 = dual === undefined ? undefined : this.#obstacle6();
-    const [late] = this.#dual().filter((network) => !this.#hasIPv6(network));
-    const encryption = this.#encryption?.problem;
-    return [
-      ...(this.#dns?.problems() ?? []).map(({ message }) => ({ reason: 'NamesFailed', message })),
-      ...(rules === undefined ? [] : [{ reason: 'VirtualIPsFailed', message: `${rules}${others}` }]),
-      ...(tunnels === undefined
-        ? []
-        : [{ reason: 'TunnelsFailed', message: `the tunnels of networks cannot be made: ${tunnels}` }]),
-      ...(obstacle6 !== undefined
-        ? [ipv4Alone(dual, `: ${obstacle6}`)]
-        : late !== undefined
-          ? [
-              ipv4Alone(
-                late,
-                ', which the engine made when this node had no IPv6: it is made anew once no task of it is here',
-              ),
-            ]
-          : []),
-      ...(encryption === undefined
-        ? []
-        : [{ reason: 'EncryptionFailed', message: `encrypted networks do not work: ${encryption}` }]),
-    ];
+    return problemsOf({
+      names: (this.#dns?.problems() ?? []).map(({ message }) => message),
+      rules: this.#badRules,
+      tunnels: this.#overlay?.problem,
+      ipv6: this.#ipv6.problems(),
+      encryption: this.#encryption?.problem,
+    });
   }
 
   /** What is not in the kernel as it should be at this moment, before it is repaired. */
@@ -335,7 +311,13 @@ export class NodeNetworks {
     await this.#last;
     await Promise.all([this.#dns?.close(), this.#vips?.close(), this.#overlay?.close(teardown)]);
     await this.#encryption?.close(teardown);
-    await this.#ipv6?.close(teardown);
+    await this.#ipv6.close(teardown);
+  }
+
+  /** That of its default route, and of its published ports. */
+  #firstOf(task: Task): Network | undefined {
+    const [first] = networkKeys(task);
+    return this.#set.networks.find((network) => keyOf(network) === first);
   }
 
   #users(): readonly Task[] {
@@ -355,50 +337,16 @@ export class NodeNetworks {
       if (!this.#isTold) return;
       // What guards encrypted networks is there before their tunnels are.
       await this.#encryption?.sync();
-      await this.#ipv6?.sync();
+      await this.#ipv6.sync();
       await this.#overlay?.sync();
     } catch (error) {
       this.#options.logger.error({ err: messageOf(error) }, 'the networks of this node do not follow');
     }
   }
 
-  /** Networks of this node that have IPv6. */
-  #dual(): readonly Network[] {
-    return this.#set.networks.filter(
-      (network) => network.status?.subnet6 !== undefined && ownPart(network) !== undefined,
-    );
-  }
-
-  #network6(network: Network): Network6 {
-    const { internal = false, driverOptions = {} } = network.spec;
-    const option = (name: string): string | undefined => driverOptions[`com.docker.network.bridge.${name}`];
-    return {
-      bridge: bridgeName(this.#options.owner, network),
-      subnet6: network.status?.subnet6 ?? '',
-      isInternal: internal,
-      isMasqueraded: option('enable_ip_masquerade') !== 'false' && option('gateway_mode_ipv6') !== 'routed',
-      isJoined: option('enable_icc') !== 'false',
-    };
-  }
-
-  /** Why containers that are made now have no IPv6 on networks; undefined when they have. */
-  #obstacle6(): string | undefined {
-    if (this.#ipv6 === undefined) return undefined;
-    const { problem } = this.#ipv6;
-    return (
-      this.#machineObstacle6() ??
-      (problem === undefined ? undefined : `what keeps networks apart is missing: ${problem}`)
-    );
-  }
-
-  #hasIPv6(network: Network): boolean {
-    const hasBridge = this.#engine.bridgeOf(network) !== undefined;
-    return hasBridge ? this.#engine.hasIPv6(network) : this.#obstacle6() === undefined;
-  }
-
   /** Whether published ports lead to containers by IPv6. */
   get hasIPv6(): boolean {
-    return this.#dual().some((network) => this.#hasIPv6(network));
+    return this.#ipv6.hasAny;
   }
 
   #attached(): readonly Attached[] {
@@ -442,23 +390,18 @@ export class NodeNetworks {
       const group = [...keys, '', ...dual.keys()].join();
       const own = made.get(group) ?? virtualIPs(this.#set.endpoints, new Set(keys), dual);
       made.set(group, own);
-      const how = { hasIPv6: dual.size > 0, gateways: this.#waysOut(keys, dual) };
+      const how = { hasIPv6: dual.size > 0, gateways: this.#waysOut(task, dual) };
       return [vips.set(id, { pid, startTime }, own, how)];
     });
   }
 
   /** Of several networks engines take one by its name; the first that is named is meant. An internal one leads nowhere. */
-  #waysOut(keys: readonly string[], dual: ReadonlyMap<string, string>): readonly string[] {
-    const first = this.#set.networks.find((network) => keyOf(network) === keys[0]);
-    if (keys.length < 2 || first === undefined || first.spec.internal === true) return [];
+  #waysOut(task: Task, dual: ReadonlyMap<string, string>): readonly string[] {
+    const first = this.#firstOf(task);
+    if (networkKeys(task).length < 2 || first === undefined || first.spec.internal === true) return [];
     const { gateway } = ownPart(first) ?? {};
     const prefix = dual.get(keyOf(first));
     if (gateway === undefined) return [];
     return [gateway, ...(prefix === undefined ? [] : [ip6Of(prefix, gateway)])];
   }
 }
-
-const ipv4Alone = (network: Network | undefined, why: string): NetworkProblem => ({
-  reason: 'IPv6Unavailable',
-  message: `tasks here have IPv4 alone on network ${network === undefined ? '' : keyOf(network)}${why}`,
-});

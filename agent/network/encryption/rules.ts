@@ -1,3 +1,4 @@
+import { without } from '../nft.ts';
 import { innerRange, innerVxlanPort, meshTable } from './names.ts';
 
 /**
@@ -5,9 +6,7 @@ import { innerRange, innerVxlanPort, meshTable } from './names.ts';
  * address of the machine, so a forged packet could come by the wire or from a container; and what a lost route would
  * send elsewhere stays here. Pure.
  */
-export const meshRules = (tag: string): string => `table ip6 ${meshTable(tag)}
-delete table ip6 ${meshTable(tag)}
-table ip6 ${meshTable(tag)} {
+export const meshRules = (tag: string): string => `${withoutRules(tag)}table ip6 ${meshTable(tag)} {
   chain in {
     type filter hook input priority -300; policy accept;
     iifname "ow*" accept
@@ -23,5 +22,4 @@ table ip6 ${meshTable(tag)} {
 }
 `;
 
-export const withoutRules = (tag: string): string =>
-  `table ip6 ${meshTable(tag)}\ndelete table ip6 ${meshTable(tag)}\n`;
+export const withoutRules = (tag: string): string => without(`ip6 ${meshTable(tag)}`);

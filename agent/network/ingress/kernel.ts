@@ -1,5 +1,6 @@
-import type { CommandResult, Run } from '../commands.ts';
-import { markMask, removal, ruleset } from './rules.ts';
+import type { Run } from '../commands.ts';
+import { check, LoadedTables, without } from '../nft.ts';
+import { markMask, ruleset } from './rules.ts';
 import type { IngressPort } from './ports.ts';
 
 type Family = 'ip' | 'ip6';
@@ -13,7 +14,7 @@ export class IngressKernel {
   #isClean6 = false;
   /** Families whose forwarding rules were seen to. */
   #accepted = '';
-  #applied: { readonly text: string; readonly listed: string } | undefined;
+  readonly #rules: LoadedTables;
   /** Containers whose bridge is set: a bridge is made anew with its network, and forgets. */
   #localnet: ReadonlySet<string> = new Set();
   /** Bridges on which 127.0.0.1 leads nowhere. */
@@ -23,6 +24,10 @@ export class IngressKernel {
     this.#run = options.run;
     this.#table = options.table;
     this.#ipv6 = options.ipv6;
+    this.#rules = new LoadedTables({
+      ...{ run: options.run, doing: 'loading the rules of published ports', packages },
+      tables: () => this.#families.map((family) => `${family} ${options.table}`),
+    });
   }
 
   get #families(): readonly Family[] {
@@ -36,16 +41,12 @@ export class IngressKernel {
     if (families.join() !== this.#accepted) await this.acceptForwarding();
     if (families.length === 1) await this.#clean6();
     else this.#isClean6 = false;
-    const same = this.#applied?.text === text && (!verify || (await this.#list()) === this.#applied.listed);
-    if (same) return;
-    check(await this.#run(['nft', '-f', '-'], text), 'loading the rules of published ports');
-    this.#applied = { text, listed: await this.#list() };
+    await this.#rules.load(text, verify);
   }
 
   /** Removes the tables; and what several agents share, when no other agent's table is left. */
   async remove(): Promise<void> {
-    this.#applied = undefined;
-    check(await this.#run(['nft', '-f', '-'], removal(this.#table, ['ip'])), 'removing rules');
+    await this.#rules.remove();
     await this.#clean6();
     const { stdout } = await this.#run(['nft', 'list', 'tables']);
     if (stdout.includes(' orc_ingress')) return;
@@ -64,7 +65,11 @@ export class IngressKernel {
     for (const command of families.map((family) => (family === 'ip' ? 'iptables' : 'ip6tables'))) {
       if ((await this.#run([command, '-w', '5', '-C', ...acceptRule])).code === 0) continue;
       if ((await this.#run([command, '-w', '5', '-n', '-L', 'DOCKER-USER'])).code !== 0) continue;
-      check(await this.#run([command, '-w', '5', '-I', ...acceptRule]), 'accepting published ports');
+      check(
+        await this.#run([command, '-w', '5', '-I', ...acceptRule]),
+        'accepting published ports',
+        packages,
+      );
     }
   }
 
@@ -133,23 +138,10 @@ export class IngressKernel {
   /** Where the kernel has no IPv6 there is nothing to be removed. */
   async #clean6(): Promise<void> {
     if (this.#isClean6) return;
-    await this.#run(['nft', '-f', '-'], removal(this.#table, ['ip6']));
+    await this.#run(['nft', '-f', '-'], without(`ip6 ${this.#table}`));
     this.#isClean6 = true;
   }
-
-  /** As the kernel prints it; empty when a table is not there. */
-  async #list(): Promise<string> {
-    const lists = await Promise.all(
-      this.#families.map((family) => this.#run(['nft', '-s', 'list', 'table', family, this.#table])),
-    );
-    return lists.every(({ code }) => code === 0) ? lists.map(({ stdout }) => stdout).join('') : '';
-  }
 }
 
+const packages = 'nftables and iptables';
 const acceptRule = ['DOCKER-USER', '-m', 'connmark', '--mark', markMask, '-j', 'ACCEPT'];
-
-function check({ code, stderr }: CommandResult, doing: string): void {
-  if (code === 127)
-    throw new Error(`${doing}: a command is missing (${stderr}); install nftables and iptables`);
-  if (code !== 0) throw new Error(`${doing}: ${stderr.trim().split('\n').slice(0, 4).join(' ')}`);
-}

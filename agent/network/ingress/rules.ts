@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { without } from '../nft.ts';
 import type { IngressPort } from './ports.ts';
 
 /** First byte of the connection marks that are ours: `O`. */
@@ -25,10 +26,6 @@ export function ruleset(table: string, ports: readonly IngressPort[], families: 
   return families.map((family) => familyRules(family, table, ports)).join('\n');
 }
 
-/** Text that removes the tables, also when they are not there. */
-export const removal = (table: string, families: readonly Family[]): string =>
-  families.map((family) => `table ${family} ${table}\ndelete table ${family} ${table}\n`).join('');
-
 function familyRules(family: Family, table: string, all: readonly IngressPort[]): string {
   const ports = all.filter(({ hostIP, backends }) =>
     hostIP === undefined
@@ -45,9 +42,7 @@ function familyRules(family: Family, table: string, all: readonly IngressPort[])
   ];
   const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
   return [
-    `table ${family} ${table}`,
-    `delete table ${family} ${table}`,
-    `table ${family} ${table} {`,
+    `${without(`${family} ${table}`)}table ${family} ${table} {`,
     ...ports.flatMap((port) => portChain(family, port)),
     '  set remote {',
     `    type ${address}`,

@@ -1,104 +1,115 @@
 /** The IPv6 room: whether this node has the IPv6 of networks, and the rules that go with it, which are there before it. */
+import type { Network, NetworkProblem } from '../../../api-schemas/index.ts';
 import type { Clock } from '../../../kit/clock.ts';
-import { messageOf } from '../../../kit/errors.ts';
 import type { Logger } from '../../../kit/log.ts';
-import type { CommandResult, Run } from '../commands.ts';
-import { rules6, tableOf, withoutRules, type Network6 } from './rules.ts';
+import type { Owner } from '../../runtime/types.ts';
+import type { Run } from '../commands.ts';
+import { ownPart } from '../engine-networks.ts';
+import { bridgeName, keyOf, tunnelTag } from '../names.ts';
+import { IPv6Rules } from './keep.ts';
+import type { Network6 } from './rules.ts';
+import { ipv6Obstacle, lookedAt } from './usable.ts';
 
-export { ipv6Obstacle, ipv6Usable, lookedAt } from './usable.ts';
+export { IPv6Rules } from './keep.ts';
 export type { Network6 } from './rules.ts';
+export { ipv6Usable } from './usable.ts';
 
-export interface IPv6RulesOptions {
-  readonly run: Run;
-  /** Four hexadecimal digits that other agents of this machine do not have. */
-  readonly tag: string;
-  /** Those that this node is in: that it has a bridge of, or only answers published ports of. */
-  readonly networks: () => readonly Network6[];
+export interface NodeIPv6Options {
+  readonly owner: Owner;
+  /** All that this node was told of. */
+  readonly networks: () => readonly Network[];
+  /** Whether the engine has a bridge of the network. */
+  readonly hasBridge: (network: Network) => boolean;
+  /** Whether that bridge was made with the network's prefix. */
+  readonly isMadeDual: (network: Network) => boolean;
+  /** Why containers here cannot have IPv6 of networks; default: as this machine is now. */
+  readonly obstacle?: (() => string | undefined) | undefined;
+  /** Absent where there is no kernel to program: then nothing is in the way. */
+  readonly run: Run | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** How often the kernel is compared with what should be there. */
-const verifyMs = 5_000;
+/** Which networks have IPv6 on this node, which do not and why, and the rules that are there before any has. */
+export class NodeIPv6 {
+  readonly #options: NodeIPv6Options;
+  readonly #rules: IPv6Rules | undefined;
+  readonly #machineObstacle: () => string | undefined;
 
-export class IPv6Rules {
-  readonly #options: IPv6RulesOptions;
-  /** What was loaded, and how the kernel printed it then; undefined: not known. */
-  #loaded: { readonly text: string; readonly listed: string } | undefined;
-  #isForwarding = false;
-  #problem: string | undefined;
-  #last: Promise<void> = Promise.resolve();
-  #cancel = (): void => undefined;
-  #isClosed = false;
-
-  constructor(options: IPv6RulesOptions) {
+  constructor(options: NodeIPv6Options) {
+    const { owner, run, clock, logger } = options;
     this.#options = options;
+    this.#machineObstacle = lookedAt(clock, options.obstacle ?? ipv6Obstacle);
+    if (run === undefined) return;
+    this.#rules = new IPv6Rules({
+      ...{ run, clock, logger, tag: tunnelTag(owner) },
+      networks: () =>
+        this.#machineObstacle() === undefined
+          ? this.#wanting().map((network) => network6(bridgeName(owner, network), network))
+          : [],
+    });
   }
 
-  /** Why networks would not be kept apart; undefined when they are. */
-  get problem(): string | undefined {
-    return this.#problem;
+  /** Why containers that are made now have no IPv6 on networks; undefined when they have. */
+  get obstacle(): string | undefined {
+    if (this.#rules === undefined) return undefined;
+    const { problem } = this.#rules;
+    return (
+      this.#machineObstacle() ??
+      (problem === undefined ? undefined : `what keeps networks apart is missing: ${problem}`)
+    );
   }
 
-  /** Resolves when the rules of what is wanted as of this call are there, or `problem` says why not. Never throws. */
-  sync(verify = false): Promise<void> {
-    if (this.#isClosed) return this.#last;
-    return (this.#last = this.#last.then(() => this.#converge(verify)));
+  /** Whether what has addresses of the network here has them of IPv6, too. */
+  has(network: Network): boolean {
+    const { hasBridge, isMadeDual } = this.#options;
+    return hasBridge(network) ? isMadeDual(network) : this.obstacle === undefined;
   }
 
-  /** The rules stay, as their networks do; with `teardown` they go. */
-  async close(teardown = false): Promise<void> {
-    this.#isClosed = true;
-    this.#cancel();
-    await this.#last;
-    if (teardown && this.#loaded?.text !== '') await this.#load('').catch(() => undefined);
+  /** Whether any network has it. */
+  get hasAny(): boolean {
+    return this.#wanting().some((network) => this.has(network));
   }
 
-  async #converge(verify: boolean): Promise<void> {
-    const { tag, networks, clock, logger } = this.#options;
-    this.#cancel();
-    const all = networks();
-    try {
-      if (all.length > 0) await this.#forward();
-      const text = all.length === 0 ? '' : rules6(tag, all);
-      const isSame = this.#loaded?.text === text;
-      if (!isSame || (verify && text !== '' && (await this.#list()) !== this.#loaded?.listed))
-        await this.#load(text);
-      this.#problem = undefined;
-    } catch (error) {
-      const problem = messageOf(error);
-      if (problem !== this.#problem)
-        logger.warn({ err: problem }, 'the rules that keep networks apart by IPv6 cannot be loaded');
-      this.#problem = problem;
-    }
-    if (all.length > 0 && !this.#isClosed) this.#cancel = clock.after(verifyMs, () => void this.sync(true));
+  problems(): readonly NetworkProblem[] {
+    const [first, ...others] = this.#wanting();
+    if (first === undefined) return [];
+    const { obstacle } = this;
+    if (obstacle !== undefined) return [ipv4Alone(first, `: ${obstacle}`)];
+    const late = [first, ...others].find((network) => !this.has(network));
+    if (late === undefined) return [];
+    const why = 'which the engine made when this node had no IPv6';
+    return [ipv4Alone(late, `, ${why}: it is made anew once no task of it is here`)];
   }
 
-  async #load(text: string): Promise<void> {
-    const { run, tag } = this.#options;
-    const isKnown = this.#loaded !== undefined;
-    this.#loaded = undefined;
-    const result = await run(['nft', '-f', '-'], text === '' ? withoutRules(tag) : text);
-    // A kernel without IPv6 has none of it either.
-    if (text !== '' || isKnown) check(result);
-    this.#loaded = { text, listed: text === '' ? '' : await this.#list() };
+  /** As `IPv6Rules.sync`. */
+  async sync(): Promise<void> {
+    await this.#rules?.sync();
   }
 
-  /** An engine does so with its first network with IPv6; a node that only answers published ports has none. */
-  async #forward(): Promise<void> {
-    if (this.#isForwarding) return;
-    const { code, stderr } = await this.#options.run(['tee', '/proc/sys/net/ipv6/conf/all/forwarding'], '1');
-    if (code !== 0) throw new Error(`turning on the forwarding of IPv6: ${stderr.trim()}`);
-    this.#isForwarding = true;
+  async close(teardown: boolean): Promise<void> {
+    await this.#rules?.close(teardown);
   }
 
-  async #list(): Promise<string> {
-    const { run, tag } = this.#options;
-    return (await run(['nft', '-s', 'list', 'table', 'ip6', tableOf(tag)])).stdout;
+  /** Networks of this node that are to have IPv6. */
+  #wanting(): readonly Network[] {
+    return this.#options
+      .networks()
+      .filter((network) => network.status?.subnet6 !== undefined && ownPart(network) !== undefined);
   }
 }
 
-function check({ code, stderr }: CommandResult): void {
-  if (code === 127) throw new Error(`a command is missing (${stderr}); install nftables`);
-  if (code !== 0) throw new Error(stderr.trim().split('\n').slice(0, 4).join(' ').slice(0, 300));
+function network6(bridge: string, { spec, status }: Network): Network6 {
+  const { internal = false, driverOptions = {} } = spec;
+  const option = (name: string): string | undefined => driverOptions[`com.docker.network.bridge.${name}`];
+  return {
+    ...{ bridge, subnet6: status?.subnet6 ?? '', isInternal: internal },
+    isMasqueraded: option('enable_ip_masquerade') !== 'false' && option('gateway_mode_ipv6') !== 'routed',
+    isJoined: option('enable_icc') !== 'false',
+  };
 }
+
+const ipv4Alone = (network: Network, why: string): NetworkProblem => ({
+  reason: 'IPv6Unavailable',
+  message: `tasks here have IPv4 alone on network ${keyOf(network)}${why}`,
+});

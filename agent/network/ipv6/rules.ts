@@ -1,4 +1,5 @@
 /** What keeps networks apart by IPv6, and lets their containers out. Text for `nft -f -`. Pure. */
+import { without } from '../nft.ts';
 
 /** A network with IPv6 that has a bridge on this node, or may have one. */
 export interface Network6 {
@@ -12,11 +13,7 @@ export interface Network6 {
   readonly isJoined: boolean;
 }
 
-export const tableOf = (tag: string): string => `orc_ipv6_${tag}`;
-
-/** Text that removes the table, also when it is not there. */
-export const withoutRules = (tag: string): string =>
-  `table ip6 ${tableOf(tag)}\ndelete table ip6 ${tableOf(tag)}\n`;
+export const tableOf = (tag: string): string => `ip6 orc_ipv6_${tag}`;
 
 /**
  * What an engine does in IPv4. Those before 27 do nothing of it in IPv6, unless they are told to (`ip6tables`): they pass
@@ -31,7 +28,7 @@ export function rules6(tag: string, networks: readonly Network6[]): string {
   const all = [...networks].sort((a, b) => (a.bridge < b.bridge ? -1 : 1));
   const inside = all.filter(({ isInternal }) => isInternal).map(({ bridge }) => `"${bridge}"`);
   return [
-    withoutRules(tag) + `table ip6 ${tableOf(tag)} {`,
+    `${without(tableOf(tag))}table ${tableOf(tag)} {`,
     ...all.flatMap(({ bridge, isJoined }, i) => [
       `  chain to_${String(i)} {`,
       ...(isJoined ? [`    iifname "${bridge}" accept`] : []),

@@ -1,4 +1,5 @@
-import type { CommandResult, Run } from '../commands.ts';
+import type { Run } from '../commands.ts';
+import { LoadedTables, without } from '../nft.ts';
 import { vxlanPort } from './wanted.ts';
 
 /**
@@ -14,9 +15,7 @@ import { vxlanPort } from './wanted.ts';
  */
 export const guardRules = (tag: string): string =>
   [
-    `table inet ${tableOf(tag)}`,
-    `delete table inet ${tableOf(tag)}`,
-    `table inet ${tableOf(tag)} {`,
+    `${without(tableOf(tag))}table ${tableOf(tag)} {`,
     '  chain input {',
     '    type filter hook input priority -1; policy accept;',
     `    iifname "orc-*" udp dport ${vxlanPort} drop`,
@@ -33,42 +32,8 @@ export const guardRules = (tag: string): string =>
     '',
   ].join('\n');
 
-const tableOf = (tag: string): string => `orc_entry_${tag}`;
+const tableOf = (tag: string): string => `inet orc_entry_${tag}`;
 
 /** The rules in the kernel: there before the first tunnel or container, and until after the last. */
-export class Guard {
-  readonly #run: Run;
-  readonly #tag: string;
-  /** As the kernel printed them when they were loaded; empty: there are none; undefined: not known. */
-  #listed: string | undefined;
-
-  constructor(run: Run, tag: string) {
-    this.#run = run;
-    this.#tag = tag;
-  }
-
-  /** With `verify` the kernel is asked whether it has them still. */
-  async load(verify: boolean): Promise<void> {
-    const isKnown = this.#listed !== undefined && this.#listed !== '';
-    if (isKnown && (!verify || (await this.#list()) === this.#listed)) return;
-    this.#listed = undefined;
-    check(await this.#run(['nft', '-f', '-'], guardRules(this.#tag)));
-    this.#listed = await this.#list();
-  }
-
-  async remove(): Promise<void> {
-    if (this.#listed === '') return;
-    const table = `table inet ${tableOf(this.#tag)}`;
-    check(await this.#run(['nft', '-f', '-'], `${table}\ndelete ${table}\n`));
-    this.#listed = '';
-  }
-
-  async #list(): Promise<string> {
-    return (await this.#run(['nft', '-s', 'list', 'table', 'inet', tableOf(this.#tag)])).stdout;
-  }
-}
-
-function check({ code, stderr }: CommandResult): void {
-  if (code === 127) throw new Error(`a command is missing (${stderr}); install nftables`);
-  if (code !== 0) throw new Error(`the rules that keep networks apart: ${stderr.trim().slice(0, 300)}`);
-}
+export const guardOf = (run: Run, tag: string): LoadedTables =>
+  new LoadedTables({ run, tables: () => [tableOf(tag)], doing: 'the rules that keep networks apart' });

@@ -3,8 +3,9 @@ import type { Clock } from '../../../kit/clock.ts';
 import { messageOf } from '../../../kit/errors.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Run } from '../commands.ts';
+import type { LoadedTables } from '../nft.ts';
 import { differencesOf } from './differences.ts';
-import { Guard } from './guard.ts';
+import { guardOf, guardRules } from './guard.ts';
 import { change, readKernel } from './kernel.ts';
 import { applied } from './model.ts';
 import { plan } from './plan.ts';
@@ -12,7 +13,7 @@ import type { Kernel, OverlayNetwork } from './types.ts';
 import { wantedKernel } from './wanted.ts';
 
 export type { OverlayNetwork, OverlayPeer } from './types.ts';
-export { macOf } from './wanted.ts';
+export { macOf, vxlanPort } from './wanted.ts';
 
 export interface OverlayOptions {
   readonly run: Run;
@@ -31,7 +32,7 @@ const againMs = 1_000;
 
 export class Overlay {
   readonly #options: OverlayOptions;
-  readonly #guard: Guard;
+  readonly #guard: LoadedTables;
   /** As it was left; undefined: it must be read. */
   #kernel: Kernel | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -42,7 +43,7 @@ export class Overlay {
 
   constructor(options: OverlayOptions) {
     this.#options = options;
-    this.#guard = new Guard(options.run, options.tag);
+    this.#guard = guardOf(options.run, options.tag);
   }
 
   /** Why the kernel does not have what is wanted; undefined when it has. */
@@ -112,7 +113,7 @@ export class Overlay {
       const isRead = found !== this.#kernel;
       this.#kernel = undefined;
       const isNeeded = all.length > 0;
-      if (isNeeded) await this.#guard.load(isRead);
+      if (isNeeded) await this.#guard.load(guardRules(tag), isRead);
       await change(run, ops);
       if (!isNeeded) await this.#guard.remove();
       this.#kernel = applied(found, ops);

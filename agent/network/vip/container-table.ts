@@ -1,10 +1,14 @@
 import { isIPv6 } from 'node:net';
 import type { Logger } from '../../../kit/log.ts';
-import type { CommandResult, Run } from '../commands.ts';
+import type { Run } from '../commands.ts';
+import { check } from '../nft.ts';
 import { removal, staleFlows } from './flows.ts';
 import { gone, inNamespaceOf, type ContainerProcess } from './namespace.ts';
 import { readTable } from './read.ts';
 import { ip4, ip6, normal, ruleset, update, type Family, type VirtualIP } from './rules.ts';
+
+const doing = 'the rules of virtual IPs';
+const packages = 'nftables and util-linux';
 
 /** What became of one pass. `repaired`: the kernel had other rules than were loaded last. */
 export type Outcome = 'same' | 'loaded' | 'repaired' | 'gone';
@@ -86,7 +90,7 @@ export class ContainerTable {
     // A change builds on what was there; should that have been changed by hand, all is replaced.
     if (result.code !== 0 && known !== undefined)
       result = await run(['nft', '-f', '-'], ruleset(wanted, this.#hasIPv6));
-    check(result);
+    check(result, doing, packages);
     this.#loaded = wanted;
   }
 
@@ -105,7 +109,7 @@ export class ContainerTable {
   async #isAsLoaded(run: Run, loaded: readonly VirtualIP[]): Promise<boolean> {
     if (this.#isUnreadable || isSame(await this.#read(run), loaded)) return true;
     // Is it the table that is strange, or nft's way to print it? A table just loaded tells.
-    check(await run(['nft', '-f', '-'], ruleset(loaded, this.#hasIPv6)));
+    check(await run(['nft', '-f', '-'], ruleset(loaded, this.#hasIPv6)), doing, packages);
     if (isSame(await this.#read(run), loaded)) return false;
     this.#isUnreadable = true;
     this.#logger.warn(
@@ -163,10 +167,4 @@ function mayLeaveFlows(before: readonly VirtualIP[] | undefined, after: readonly
   const isLess = before.some(({ ip, endpoints }) => endpoints.some((one) => !now.get(ip)?.includes(one)));
   const had = new Set(before.map(({ ip }) => ip));
   return isLess || after.some(({ ip }) => !had.has(ip));
-}
-
-function check({ code, stderr }: CommandResult): void {
-  if (code === 127) throw new Error(`a command is missing (${stderr}); install nftables and util-linux`);
-  if (code !== 0)
-    throw new Error(`the rules of virtual IPs: ${stderr.trim().split('\n').slice(0, 4).join(' ')}`);
 }

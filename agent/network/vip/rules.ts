@@ -1,5 +1,6 @@
 /** The nft tables of one container, as text for `nft -f -`. Each text is one transaction; established connections go on. */
 import { isIPv4 } from 'node:net';
+import { without } from '../nft.ts';
 import { endpointsOfPlaces, places } from './affinity.ts';
 
 /** A service's virtual IP on one network, and the ready addresses behind it on that network. */
@@ -57,11 +58,9 @@ const replacement4 = remembered((vips: readonly VirtualIP[]) => replacement(ip4,
 const replacement6 = remembered((vips: readonly VirtualIP[]) => replacement(ip6, of6(vips)));
 
 function replacement({ name, table, type }: Family, all: readonly VirtualIP[]): string {
-  const without = [`table ${table}`, `delete table ${table}`];
-  if (all.length === 0) return [...without, ''].join('\n');
+  if (all.length === 0) return without(table);
   return [
-    ...without,
-    `table ${table} {`,
+    `${without(table)}table ${table} {`,
     ...all.flatMap((vip) => [
       `  chain ${chainName(vip)} {`,
       ...rulesOf(vip).map((rule) => `    ${rule}`),
