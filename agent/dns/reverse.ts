@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { isWithin6, parseSubnet6, type Subnet6 } from '../../api-schemas/index.ts';
+import { ipToNumber, isWithin6, parseSubnet6, type Subnet6 } from '../../api-schemas/index.ts';
 
 /** A subnet as numbers. */
 export type Subnet = { readonly base: number; readonly mask: number } | Subnet6;
@@ -17,7 +17,7 @@ export function subnetOf(cidr: string): Subnet | undefined {
 export const contains = (subnet: Subnet, ip: string): boolean =>
   'mask' in subnet ? isIPv4(ip) && (numberOf(ip) & subnet.mask) >>> 0 === subnet.base : isWithin6(ip, subnet);
 
-const numberOf = (ip: string): number => ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+const numberOf = (ip: string): number => ipToNumber(ip) ?? NaN;
 
 /** The address that a name below `in-addr.arpa` or `ip6.arpa` stands for; undefined for other names. Pure. */
 export function reverseAddress(labels: readonly string[]): string | undefined {

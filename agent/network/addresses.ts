@@ -1,4 +1,5 @@
 /** Which address a container gets: the node chooses among those of its own blocks. */
+import { ipToNumber, numberToIp } from '../../api-schemas/index.ts';
 
 /** What a node may use of a network. */
 export interface Blocks {
@@ -7,15 +8,11 @@ export interface Blocks {
   readonly gateway: string;
 }
 
-const numberOf = (ip: string): number => ip.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
-const textOf = (address: number): string =>
-  [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
-
-/** First and last address of a CIDR. Pure. */
+/** First and last address of an IPv4 CIDR, which hold nothing when it is none. Pure. */
 export function rangeOf(cidr: string): { readonly first: number; readonly last: number } {
   const [ip = '', prefix = '32'] = cidr.split('/');
   const size = 2 ** (32 - Number(prefix));
-  const first = Math.floor(numberOf(ip) / size) * size;
+  const first = Math.floor((ipToNumber(ip) ?? NaN) / size) * size;
   return { first, last: first + size - 1 };
 }
 
@@ -37,7 +34,7 @@ export class Addresses {
       const start = Math.max(first, Math.min(this.#next.get(block) ?? first, last));
       for (let i = 0; i < size; i++) {
         const address = first + ((start - first + i) % size);
-        const ip = textOf(address);
+        const ip = numberToIp(address);
         if (ip === gateway || taken.has(ip) || this.#given.has(ip)) continue;
         this.#given.add(ip);
         this.#next.set(block, address === last ? first : address + 1);

@@ -102,6 +102,7 @@ export function dnsInput(
   endpoints: readonly Endpoints[],
   attached: readonly Attached[],
 ): DnsInput {
+  const prefixes = prefixesOf(networks);
   return {
     networks: networks.map((network) => ({
       key: keyOf(network),
@@ -116,7 +117,7 @@ export function dnsInput(
         slot: String(task.spec.slot ?? task.spec.nodeName ?? ''),
       };
     }),
-    services: endpoints.map((object) => dnsService(object, prefixesOf(networks))),
+    services: endpoints.map((object) => dnsService(object, prefixes)),
   };
 }
 

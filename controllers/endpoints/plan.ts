@@ -11,6 +11,7 @@ import {
 } from '../../api-schemas/index.ts';
 import { addressOf, onNetworks, type KnownNetworks } from './networks.ts';
 import { apiVersion, keyOf, label, ownerReference } from '../runtime/names.ts';
+import { isSettled } from '../runtime/nodes.ts';
 import { isReady } from '../runtime/tasks.ts';
 
 /** A port that another service has, or will have. */
@@ -88,7 +89,7 @@ export function plan({ service, tasks, nodes, endpoints, networks, holders, rese
  * agent that only starts anew has them all.
  */
 const isHeard = ({ spec }: Task, nodes: ReadonlyMap<string, Node>): boolean =>
-  nodes.get(spec.nodeName ?? '')?.status?.engine?.settled !== false;
+  isSettled(nodes.get(spec.nodeName ?? ''));
 
 function decidePorts(
   service: Service,

@@ -1,7 +1,7 @@
 import type { Node } from '../../api-schemas/index.ts';
 import { findCondition, setCondition } from './conditions.ts';
 import { defaultTiming } from './controller.ts';
-import { isHeld } from './nodes.ts';
+import { isHeld, isSettled } from './nodes.ts';
 import type { Policy } from './policy.ts';
 import type { Since } from './sightings.ts';
 
@@ -72,8 +72,7 @@ function returned(
   let wakeAtMs: number | undefined;
   for (const [name, node] of nodes) {
     const ready = findCondition(node.status?.conditions, 'Ready');
-    const isSettled = node.status?.engine?.settled !== false;
-    const spokenAtMs = since(node, ready) + (isSettled ? speakWithinMs : settleWithinMs);
+    const spokenAtMs = since(node, ready) + (isSettled(node) ? speakWithinMs : settleWithinMs);
     if (ready?.status !== 'True' || !(nowMs < spokenAtMs)) continue;
     justBack.add(name);
     wakeAtMs = Math.min(wakeAtMs ?? spokenAtMs, spokenAtMs);

@@ -6,6 +6,9 @@ export const isNodeReady = (node: Node): boolean => isTrue(node.status?.conditio
 
 export const isLost = (node: Node): boolean => isTrue(node.status?.conditions, 'Lost');
 
+/** Its agent has looked at what became of its tasks since it, or its engine, came; of an older agent that is taken for so. */
+export const isSettled = (node: Node | undefined): boolean => node?.status?.engine?.settled !== false;
+
 export const availabilityOf = (node: Node): 'active' | 'pause' | 'drain' =>
   node.spec.availability ?? 'active';
 

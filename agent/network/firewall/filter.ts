@@ -2,6 +2,8 @@
  * What a packet filter does with one packet, as far as its rules tell. What is not understood is neither taken for a
  * match nor for none: whoever says "dropped" is to be sure. Pure.
  */
+import { ipToNumber } from '../../../api-schemas/index.ts';
+import { rangeOf } from '../addresses.ts';
 
 /** The packet that is asked about: the first of a connection to this node. */
 export interface Packet {
@@ -82,12 +84,9 @@ export function comesBy({ device }: Packet, name: string, end: '+' | '*'): Truth
   return isInner ? 'no' : 'maybe';
 }
 
-const numberOf = (ip: string): number => ip.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
-
 /** Whether an IPv4 address is in a range, `10.0.0.0/8` or one address; one of IPv6 has none. */
 export function isIn(ip: string, range: string): boolean {
-  const [base = '', prefix = '32'] = range.split('/');
-  if (base.includes(':')) return false;
-  const size = 2 ** (32 - Number(prefix));
-  return Math.floor(numberOf(ip) / size) === Math.floor(numberOf(base) / size);
+  const { first, last } = rangeOf(range);
+  const address = ipToNumber(ip) ?? NaN;
+  return address >= first && address <= last;
 }

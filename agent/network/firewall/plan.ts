@@ -1,5 +1,6 @@
 /** What orc asks of the host's firewall, what it puts there itself, and what it says where that is not enough. Pure. */
 
+import { vxlanPort } from '../overlay/index.ts';
 import { outcomeOf, type Packet } from './filter.ts';
 import { savedChains } from './saved.ts';
 import { tableChains, type InputTable } from './tables.ts';
@@ -42,7 +43,6 @@ export function wantedOf(
   };
 }
 
-const vxlanPort = 4789;
 const comment = 'orc: names';
 const isOurs = (line: string): boolean => line.startsWith('-A INPUT ') && line.includes(`"${comment}"`);
 const ruleOf = (protocol: string): string =>
