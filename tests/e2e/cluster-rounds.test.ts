@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type LabClient } from '../harness/lab-client.ts';
 import {
-  areNetworksGone,
   descriptorsOf,
   differences,
+  leftSince,
+  quietRemains,
   remainsOf,
   startsOn,
   type Remains,
@@ -101,14 +102,7 @@ describe('Rounds of apply, drain, delete and apply again on three machines', () 
   /** Deletes the stack and waits until nothing more than `before` is left of it; says at the end what was. */
   const leavesNothing = async (before: Remains): Promise<void> => {
     await orc('delete', 'stack', 'rounds', '--timeout', '2m');
-    let left: readonly string[] = [];
-    await eventually('nothing is left', async () => {
-      const remains = await remainsOf(lab, client);
-      left = differences(before, remains);
-      return left.length === 0;
-    }).catch((error: unknown) => {
-      throw new Error(`left after a round:\n${left.join('\n')}`, { cause: error });
-    });
+    expect(await leftSince(before, () => remainsOf(lab, client))).toEqual([]);
   };
   const events = async (): Promise<number> => (await client.list('Event')).items.length;
 
@@ -118,10 +112,7 @@ describe('Rounds of apply, drain, delete and apply again on three machines', () 
       // The first round makes what stays for good, such as the engine's own chains.
       await apply();
       await orc('delete', 'stack', 'rounds', '--timeout', '2m');
-      const before = await eventually('all is quiet', async () => {
-        const remains = await remainsOf(lab, client);
-        return (remains['Task'] ?? []).length === 0 && areNetworksGone(remains) && remains;
-      });
+      const before = await quietRemains(lab, client);
       let early: Readonly<Record<string, number>> = {};
       for (let round = 1; round <= rounds; round++) {
         const told = await events();

@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Task } from '../../api-schemas/index.ts';
-import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type LabClient } from '../harness/lab-client.ts';
-import { differences, remainsOf, type Remains } from '../harness/lab-leaks.ts';
+import { leftSince, quietRemains, remainsOf, type Remains } from '../harness/lab-leaks.ts';
 import { settled } from '../harness/lab-world.ts';
 import { startLab, type Lab, type LabNode } from '../harness/lab.ts';
 
@@ -76,13 +75,7 @@ describe('Networks with IPv6 across engines 20, 26 and 28', () => {
     await apply();
     await orc('delete', '-f', file, '--wait');
     await settled(lab, client);
-    await eventually('the networks are gone', async () => {
-      const gone = await Promise.all(
-        lab.nodes.map((node) => node.must(['docker', 'network', 'ls', '-q', '--filter', 'name=orc-'])),
-      );
-      return gone.every((text) => text.trim() === '');
-    });
-    before = await remainsOf(lab, client);
+    before = await quietRemains(lab, client);
     await apply();
   }, 600_000);
   afterAll(async () => {
@@ -165,10 +158,6 @@ describe('Networks with IPv6 across engines 20, 26 and 28', () => {
   test('nothing is left of them when the stacks are gone', async () => {
     await orc('delete', '-f', file, '--wait');
     await settled(lab, client);
-    const left = await eventually('nothing is left', async () => {
-      const found = differences(before, await remainsOf(lab, client));
-      return found.length === 0 ? ['nothing'] : undefined;
-    }).catch(async () => differences(before, await remainsOf(lab, client)));
-    expect(left).toEqual(['nothing']);
+    expect(await leftSince(before, () => remainsOf(lab, client))).toEqual([]);
   }, 120_000);
 });

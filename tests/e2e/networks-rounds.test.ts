@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type LabClient } from '../harness/lab-client.ts';
-import { differences, remainsOf, type Remains } from '../harness/lab-leaks.ts';
+import { leftSince, remainsOf, type Remains } from '../harness/lab-leaks.ts';
 import { helloService, isNodeReady, settled } from '../harness/lab-world.ts';
 import { startLab, type Lab } from '../harness/lab.ts';
 import { chanceFrom, connectByChance, draw, happen, prepare } from '../harness/network-chaos/index.ts';
@@ -91,12 +91,7 @@ describe('Rounds of random changes of networks on engines 20, 26 and 28', () => 
         });
       }
       await removeAll();
-      let left: readonly string[] = [];
-      await eventually('nothing is left', async () => {
-        left = differences(before, await remains());
-        return left.length === 0;
-      }).catch(() => undefined);
-      expect(left).toEqual([]);
+      expect(await leftSince(before, remains)).toEqual([]);
     },
     rounds * 60_000 + 120_000,
   );

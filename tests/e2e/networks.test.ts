@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Task } from '../../api-schemas/index.ts';
 import { eventually } from '../harness/cluster.ts';
 import { openLabClient, type LabClient } from '../harness/lab-client.ts';
-import { areNetworksGone, differences, remainsOf, type Remains } from '../harness/lab-leaks.ts';
+import { leftSince, quietRemains, remainsOf, type Remains } from '../harness/lab-leaks.ts';
 import { settled } from '../harness/lab-world.ts';
 import { startLab, type Lab, type LabNode } from '../harness/lab.ts';
 
@@ -77,10 +77,7 @@ describe('Networks across engines 20, 26 and 28', () => {
     await apply();
     await orc('delete', '-f', file, '--wait');
     await settled(lab, client);
-    before = await eventually('the networks are gone', async () => {
-      const remains = await remainsOf(lab, client);
-      return areNetworksGone(remains) && remains;
-    });
+    before = await quietRemains(lab, client);
     await apply();
   }, 600_000);
   afterAll(async () => {
@@ -204,10 +201,6 @@ spec:
   test('nothing is left of them when the stacks are gone', async () => {
     await orc('delete', '-f', file, '--wait');
     await settled(lab, client);
-    const left = await eventually('nothing is left', async () => {
-      const found = differences(before, await remainsOf(lab, client));
-      return found.length === 0 ? ['nothing'] : undefined;
-    }).catch(async () => differences(before, await remainsOf(lab, client)));
-    expect(left).toEqual(['nothing']);
+    expect(await leftSince(before, () => remainsOf(lab, client))).toEqual([]);
   }, 120_000);
 });

@@ -1,5 +1,6 @@
 /** What a cluster of a lab keeps when nothing is asked of it any more: on the engines, in the kernels, in the API, in etcd. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { eventually } from './cluster.ts';
 import { engineCall, engineText, etcdMetric } from './lab-world.ts';
 import type { Api } from './lab-client.ts';
 import type { Lab, LabNode } from './lab.ts';
@@ -19,11 +20,15 @@ export async function remainsOf(lab: Lab, api: Api): Promise<Remains> {
   return { ...Object.fromEntries(objects), ...ofNodes, keys: await keysOf(lab, api) };
 }
 
-/**
- * Whether no network of orc is left on any engine, nor what engines and kernels have for one. They go some time after
- * their last task: what is to be compared with later is looked at after that.
- */
-export const areNetworksGone = (now: Remains): boolean =>
+/** What is left when nothing runs and no network is left, which go some time after their last task: to be compared with later. */
+export const quietRemains = (lab: Lab, api: Api): Promise<Remains> =>
+  eventually('nothing runs, and the networks are gone', async () => {
+    const remains = await remainsOf(lab, api);
+    return (remains['Task'] ?? []).length === 0 && areNetworksGone(remains) && remains;
+  });
+
+/** Whether no network of orc is left on any engine, nor what engines and kernels have for one. */
+const areNetworksGone = (now: Remains): boolean =>
   Object.entries(now).every(
     ([of, left]) => !/ (networks|links|rules)$/.test(of) || !left.some((each) => /\b(orc-|orv)/.test(each)),
   );
@@ -37,6 +42,19 @@ export function differences(before: Remains, now: Remains): readonly string[] {
     const counted = fresh.length === old.length ? [] : [`${of}: ${fresh.length} for ${old.length}`];
     return [...more, ...less, ...(more.length + less.length > 0 ? [] : counted)];
   });
+}
+
+/** Waits until nothing more, and nothing less, than `before` is there; what still differs when that takes too long. */
+export async function leftSince(before: Remains, read: () => Promise<Remains>): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  await eventually('nothing is left', async () => {
+    left = differences(before, await read());
+    return left.length === 0;
+  }).catch((error: unknown) => {
+    // It could not be looked at.
+    if (left.length === 0) throw error;
+  });
+  return left;
 }
 
 const nameOf = ({ metadata }: { metadata: { namespace?: string; name: string } }): string =>

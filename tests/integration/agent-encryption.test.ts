@@ -15,72 +15,35 @@ import {
 import { lingerMs, patienceMs } from '../../agent/network/encryption/plan.ts';
 import { readMesh } from '../../agent/network/encryption/read.ts';
 import { clearTunnels } from '../../agent/network/overlay/clear.ts';
-import { macOf, Overlay, type OverlayNetwork } from '../../agent/network/overlay/index.ts';
+import { Overlay, type OverlayNetwork } from '../../agent/network/overlay/index.ts';
 import { FakeClock, type Clock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { eventually } from '../harness/cluster.ts';
+import { frameOf, Spaces, type TestNode } from './agent-network-harness.ts';
 
-const suffix = String(process.pid);
-const ns = (name: string): string => `orc-en-${name}-${suffix}`;
-const argvWithin = (name: string, argv: readonly string[]): readonly string[] => [
-  ...['ip', 'netns', 'exec', ns(name)],
-  ...argv,
-];
-const within =
-  (name: string): Run =>
-  (argv, stdin) =>
-    run(argvWithin(name, argv), stdin);
-const must = async (argv: readonly string[]): Promise<string> => {
-  const { code, stdout, stderr } = await run(argv);
-  if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-  return stdout;
-};
-const lines = async (name: string, text: string): Promise<void> => {
-  for (const line of text.trim().split('\n')) await must(argvWithin(name, line.trim().split(' ')));
-};
+const spaces = new Spaces('en', ['a', 'b', 'c', 'a1', 'b1']);
+const within = (name: string): Run => spaces.within(name);
+const lines = (name: string, text: string): Promise<void> => spaces.lines(name, text);
 
-interface TestNode {
-  readonly name: string;
+interface TaggedNode extends TestNode {
   /** Their processes have one /run: their devices have names of their own. */
   readonly tag: string;
-  readonly address: string;
-  readonly gateway: string;
-  readonly ip: string;
 }
 const tagOf = (n: number): string => ((process.pid * 4 + n) % 0x10000).toString(16).padStart(4, '0');
-const a: TestNode = {
+const a: TaggedNode = {
   ...{ name: 'a', tag: tagOf(0), address: '10.99.0.1', gateway: '10.64.15.254', ip: '10.64.1.1' },
 };
-const b: TestNode = {
+const b: TaggedNode = {
   ...{ name: 'b', tag: tagOf(1), address: '10.99.0.2', gateway: '10.64.15.253', ip: '10.64.1.33' },
 };
-const c: TestNode = { name: 'c', tag: tagOf(2), address: '10.99.0.3', gateway: '10.64.15.252', ip: '' };
+const c: TaggedNode = { name: 'c', tag: tagOf(2), address: '10.99.0.3', gateway: '10.64.15.252', ip: '' };
 const nodes = [a, b, c];
-const spaces = ['switch', 'a', 'b', 'c', 'a1', 'b1'];
 const mtu = 1350;
-const innerOf = ({ name }: TestNode): string => innerAddress('cluster', name);
-
-/** A bridge as an engine makes it, and a container on it. */
-async function addContainer({ name, gateway, ip }: TestNode): Promise<void> {
-  await lines(
-    name,
-    `ip link add orc-1 type bridge
-     ip link set orc-1 mtu ${mtu} up
-     ip addr add ${gateway}/20 dev orc-1
-     ip link add v1 type veth peer name eth0 netns ${ns(`${name}1`)}
-     ip link set v1 master orc-1 mtu ${mtu} up`,
-  );
-  await lines(
-    `${name}1`,
-    `ip link set eth0 address ${macOf(ip)} mtu ${mtu} up
-     ip addr add ${ip}/20 dev eth0
-     ip route add default via ${gateway}`,
-  );
-}
+const innerOf = ({ name }: TaggedNode): string => innerAddress('cluster', name);
 
 /** What passes the switch, as text. */
 async function capture(): Promise<{ end(): Promise<string> }> {
-  const [command = '', ...args] = argvWithin('switch', [
+  const [command = '', ...args] = spaces.argv('switch', [
     'tcpdump',
     '-l',
     '--immediate-mode',
@@ -105,7 +68,7 @@ async function capture(): Promise<{ end(): Promise<string> }> {
 
 const children: ChildProcess[] = [];
 const spawnWithin = (name: string, argv: readonly string[]) => {
-  const [command = '', ...args] = argvWithin(name, argv);
+  const [command = '', ...args] = spaces.argv(name, argv);
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
   return child;
@@ -113,35 +76,6 @@ const spawnWithin = (name: string, argv: readonly string[]) => {
 
 /** Prints what comes to port 9999. */
 const listen = `require('dgram').createSocket('udp4').on('message', (data) => console.log(String(data))).bind(9999);`;
-
-/** Sends one datagram. */
-async function sendTo(from: string, to: string, port: number, data: Buffer): Promise<void> {
-  const script = `const s = require('dgram').createSocket('${to.includes(':') ? 'udp6' : 'udp4'}');
-    s.send(Buffer.from('${data.toString('hex')}', 'hex'), ${String(port)}, '${to}', () => s.close());`;
-  await must(argvWithin(from, [process.execPath, '-e', script]));
-}
-
-const bytes = (...values: readonly number[]): Buffer => Buffer.from(values);
-const word = (value: number): Buffer => bytes(value >> 8, value & 255);
-const macBytes = (mac: string): Buffer => Buffer.from(mac.replace(/:/g, ''), 'hex');
-const ipBytes = (ip: string): Buffer => bytes(...ip.split('.').map(Number));
-
-/** What VXLAN carries, with its header: a datagram for port 9999 of the node's container, from one of node `a`. */
-function frameTo(node: TestNode, text: string): Buffer {
-  const data = Buffer.from(text);
-  const udp = Buffer.concat([word(9998), word(9999), word(8 + data.length), word(0), data]);
-  const head = Buffer.concat([
-    ...[bytes(0x45, 0), word(20 + udp.length), word(0), word(0), bytes(64, 17), word(0)],
-    ...[ipBytes(a.ip), ipBytes(node.ip)],
-  ]);
-  let sum = 0;
-  for (let at = 0; at < 20; at += 2) sum += head.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  head.writeUInt16BE(~sum & 0xffff, 10);
-  const ethernet = Buffer.concat([macBytes(macOf(node.ip)), macBytes(macOf(a.ip)), word(0x0800)]);
-  const vxlan = bytes(8, 0, 0, 0, 4097 >> 16, (4097 >> 8) & 255, 4097 & 255, 0);
-  return Buffer.concat([vxlan, ethernet, head, udp]);
-}
 
 /** A ping each 20 ms. `lost` ends it: the numbers that had no answer. */
 async function streamOf(from: string, to: string): Promise<{ lost(): Promise<readonly number[]> }> {
@@ -167,11 +101,11 @@ async function streamOf(from: string, to: string): Promise<{ lost(): Promise<rea
 describe('an encrypted network across nodes', () => {
   let epoch = 1;
   /** Who is in the network now. */
-  let members: readonly TestNode[] = nodes;
+  let members: readonly TaggedNode[] = nodes;
   /** The system's, moved forward: WireGuard has no other. */
   let aheadMs = 0;
   const clock: Clock = { now: () => Date.now() + aheadMs, after: () => () => undefined };
-  const meshOf = (self: TestNode): Mesh | undefined =>
+  const meshOf = (self: TaggedNode): Mesh | undefined =>
     members.includes(self)
       ? {
           ...{ epoch, inner: innerOf(self), mtu: 1420 },
@@ -183,7 +117,7 @@ describe('an encrypted network across nodes', () => {
             })),
         }
       : undefined;
-  const networkOf = (self: TestNode): OverlayNetwork => ({
+  const networkOf = (self: TaggedNode): OverlayNetwork => ({
     ...{ key: 'default/web', vni: 4097, subnet: '10.64.0.0/20', gateway: self.gateway, mtu },
     ...(self.ip === '' ? {} : { bridge: 'orc-1' }),
     inner: innerOf(self),
@@ -195,7 +129,7 @@ describe('an encrypted network across nodes', () => {
       })),
   });
   /** An agent's part of it, as it is after a start. */
-  const agentOf = (node: TestNode) => {
+  const agentOf = (node: TaggedNode) => {
     const encryption = new Encryption({
       ...{ run: within(node.name), tag: node.tag, inner: innerOf(node), clock, logger: silentLogger },
       mesh: () => meshOf(node),
@@ -208,13 +142,13 @@ describe('an encrypted network across nodes', () => {
     });
     return { encryption, overlay };
   };
-  const agents = new Map<TestNode, ReturnType<typeof agentOf>>();
-  const agentAt = (node: TestNode): ReturnType<typeof agentOf> => {
+  const agents = new Map<TaggedNode, ReturnType<typeof agentOf>>();
+  const agentAt = (node: TaggedNode): ReturnType<typeof agentOf> => {
     const agent = agents.get(node);
     if (agent === undefined) throw new Error(`no agent of ${node.name}`);
     return agent;
   };
-  const syncOf = async (node: TestNode): Promise<void> => {
+  const syncOf = async (node: TaggedNode): Promise<void> => {
     const { encryption, overlay } = agentAt(node);
     await encryption.sync();
     await overlay.again();
@@ -224,7 +158,7 @@ describe('an encrypted network across nodes', () => {
     await Promise.all(nodes.map(syncOf));
     await Promise.all(nodes.map(syncOf));
   };
-  const kernelOf = (node: TestNode) => readMesh(within(node.name), node.tag, undefined);
+  const kernelOf = (node: TaggedNode) => readMesh(within(node.name), node.tag, undefined);
   const problems = (): readonly (string | undefined)[] =>
     [...agents.values()].flatMap(({ encryption, overlay }) => [encryption.problem, overlay.problem]);
   const ping = (from: string, to: string, size = 56): Promise<CommandResult> =>
@@ -241,14 +175,8 @@ describe('an encrypted network across nodes', () => {
     });
 
   beforeAll(async () => {
-    for (const space of spaces) await must(['ip', 'netns', 'add', ns(space)]);
-    await lines('switch', 'ip link add br0 type bridge\nip link set br0 up');
-    for (const { name, address } of nodes) {
-      await lines('switch', `ip link add p-${name} type veth peer name eth0 netns ${ns(name)}`);
-      await lines('switch', `ip link set p-${name} master br0 up`);
-      await lines(name, `ip link set lo up\nip link set eth0 up\nip addr add ${address}/24 dev eth0`);
-    }
-    await Promise.all([addContainer(a), addContainer(b)]);
+    await spaces.start(nodes);
+    await Promise.all([a, b].map((node) => spaces.addContainer(node, mtu)));
     for (const node of nodes) agents.set(node, agentOf(node));
     await Promise.all([...agents.values()].map(({ encryption }) => encryption.look()));
   }, 60_000);
@@ -258,7 +186,7 @@ describe('an encrypted network across nodes', () => {
       await overlay.close(true);
       await encryption.close(true);
     }
-    for (const space of spaces) await run(['ip', 'netns', 'del', ns(space)]);
+    await spaces.stop();
   }, 30_000);
 
   test('joins containers on two nodes, and a node that has none, up to the largest packet', async () => {
@@ -288,7 +216,7 @@ describe('an encrypted network across nodes', () => {
 
   test('takes nothing that comes in clear, by the wire or from a container', async () => {
     // An encapsulated datagram for b1, as one who knows all but the keys would forge it.
-    const inner = frameTo(b, 'forged');
+    const inner = frameOf(4097, a.ip, b.ip, 'forged');
     const listener = spawnWithin('b1', [process.execPath, '-e', listen]);
     const heard: string[] = [];
     listener.stdout.on('data', (chunk: Buffer) => heard.push(chunk.toString()));
@@ -302,7 +230,7 @@ describe('an encrypted network across nodes', () => {
     const rules = (await within('b')(['nft', 'list', 'table', 'ip6', table])).stdout;
     await lines('b', `nft delete table ip6 ${table}`);
     await eventually('a forged packet gets in', async () => {
-      await sendTo('switch', 'fd00:99::2', innerVxlanPort, inner);
+      await spaces.send('switch', 'fd00:99::2', innerVxlanPort, inner);
       return heard.join('').includes('forged') ? true : undefined;
     });
     // They are back with the next look, and nothing gets in any more; what is sent after it does.
@@ -314,11 +242,11 @@ describe('an encrypted network across nodes', () => {
       ['b1', 'fd00:98::1'],
       ['b', '::1'],
     ] as const)
-      await sendTo(from, to, innerVxlanPort, inner);
+      await spaces.send(from, to, innerVxlanPort, inner);
     // And nothing by the port of networks in clear.
-    await sendTo('switch', b.address, 4789, inner);
+    await spaces.send('switch', b.address, 4789, inner);
     await eventually('what is sent by the network gets in', async () => {
-      await sendTo('a1', b.ip, 9999, Buffer.from('honest'));
+      await spaces.send('a1', b.ip, 9999, Buffer.from('honest'));
       return heard.join('').includes('honest') ? true : undefined;
     });
     expect(heard.join('')).not.toContain('forged');

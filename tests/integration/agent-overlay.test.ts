@@ -1,96 +1,24 @@
 /** The tunnels between nodes, in network namespaces of this machine: nodes `a` and `b` with a container, `c` without. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { run, type CommandResult, type Run } from '../../agent/network/commands.ts';
+import type { CommandResult, Run } from '../../agent/network/commands.ts';
 import { IPv6Rules, type Network6 } from '../../agent/network/ipv6/index.ts';
 import { macOf, Overlay, type OverlayNetwork } from '../../agent/network/overlay/index.ts';
 import { readKernel } from '../../agent/network/overlay/kernel.ts';
 import { ip6Of } from '../../api-schemas/index.ts';
 import { FakeClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
+import { frameOf, Spaces, type TestNode } from './agent-network-harness.ts';
 
-const suffix = String(process.pid);
-const ns = (name: string): string => `orc-ov-${name}-${suffix}`;
-const within =
-  (name: string): Run =>
-  (argv, stdin) =>
-    run(['ip', 'netns', 'exec', ns(name), ...argv], stdin);
-const must = async (argv: readonly string[]): Promise<string> => {
-  const { code, stdout, stderr } = await run(argv);
-  if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-  return stdout;
-};
-const lines = async (name: string, text: string): Promise<void> => {
-  for (const line of text.trim().split('\n')) {
-    const { code, stderr } = await within(name)(line.trim().split(' '));
-    if (code !== 0) throw new Error(`${name}: ${line}: ${stderr}`);
-  }
-};
+const spaces = new Spaces('ov', ['a', 'b', 'c', 'a1', 'b1', 'a2', 'c2']);
+const ns = (name: string): string => spaces.ns(name);
+const within = (name: string): Run => spaces.within(name);
+const lines = (name: string, text: string): Promise<void> => spaces.lines(name, text);
 
-interface TestNode {
-  readonly name: string;
-  readonly address: string;
-  readonly gateway: string;
-  readonly ip: string;
-}
 const a: TestNode = { name: 'a', address: '10.99.0.1', gateway: '10.64.15.254', ip: '10.64.1.1' };
 const b: TestNode = { name: 'b', address: '10.99.0.2', gateway: '10.64.15.253', ip: '10.64.1.33' };
 const c: TestNode = { name: 'c', address: '10.99.0.3', gateway: '10.64.15.252', ip: '' };
 const nodes = [a, b, c];
-const spaces = ['switch', 'a', 'b', 'c', 'a1', 'b1', 'a2', 'c2'];
 const subnet6 = 'fd12:3456:7800:1001::/64';
-
-/** A bridge as an engine makes it, and a container on it. */
-async function addContainer({ name, gateway, ip }: TestNode): Promise<void> {
-  await lines(
-    name,
-    `ip link add orc-1 type bridge
-     ip link set orc-1 mtu 1450 up
-     ip addr add ${gateway}/20 dev orc-1
-     ip addr add ${ip6Of(subnet6, gateway)}/64 dev orc-1 nodad
-     ip link add v1 type veth peer name eth0 netns ${ns(`${name}1`)}
-     ip link set v1 master orc-1 mtu 1450 up`,
-  );
-  await lines(
-    `${name}1`,
-    `ip link set eth0 address ${macOf(ip)} mtu 1450 up
-     ip addr add ${ip}/20 dev eth0
-     ip route add default via ${gateway}
-     ip addr add ${ip6Of(subnet6, ip)}/64 dev eth0 nodad
-     ip -6 route add default via ${ip6Of(subnet6, gateway)}`,
-  );
-}
-
-const words = (bytes: Buffer): readonly number[] =>
-  Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16BE(2 * i));
-
-/** An IPv4 packet with a datagram of no bytes. */
-function datagram(from: string, to: string, port: number): Buffer {
-  const header = Buffer.from([
-    0x45,
-    0,
-    0,
-    28,
-    0,
-    0,
-    0,
-    0,
-    64,
-    17,
-    0,
-    0,
-    ...`${from}.${to}`.split('.').map(Number),
-  ]);
-  const sum = words(header).reduce((total, word) => total + word, 0);
-  header.writeUInt16BE(0xffff - ((sum & 0xffff) + (sum >> 16)), 10);
-  return Buffer.concat([header, Buffer.from([0x30, 0x39, port >> 8, port & 255, 0, 8, 0, 0])]);
-}
-
-/** As a tunnel sends it: RFC 7348. */
-function tunnelled(vni: number, mac: string, packet: Buffer): Buffer {
-  const vxlan = Buffer.from([8, 0, 0, 0, vni >> 16, (vni >> 8) & 255, vni & 255, 0]);
-  const ethernet = Buffer.from(`${mac.replaceAll(':', '')}0242000000010800`, 'hex');
-  return Buffer.concat([vxlan, ethernet, packet]);
-}
 
 describe('a network across nodes', () => {
   /** Who is in the network now. */
@@ -121,18 +49,12 @@ describe('a network across nodes', () => {
     within(from)(['busybox', 'ping', ...(to.includes(':') ? ['-6'] : []), '-c', '1', '-W', '1', to]);
 
   beforeAll(async () => {
-    for (const space of spaces) await must(['ip', 'netns', 'add', ns(space)]);
-    await lines('switch', 'ip link add br0 type bridge\nip link set br0 up');
-    for (const { name, address } of nodes) {
-      await lines('switch', `ip link add p-${name} type veth peer name eth0 netns ${ns(name)}`);
-      await lines('switch', `ip link set p-${name} master br0 up`);
-      await lines(name, `ip link set lo up\nip link set eth0 up\nip addr add ${address}/24 dev eth0`);
-    }
-    await Promise.all([addContainer(a), addContainer(b)]);
+    await spaces.start(nodes);
+    await Promise.all([a, b].map((node) => spaces.addContainer(node, 1450, subnet6)));
   }, 60_000);
   afterAll(async () => {
     await Promise.all(overlays.map((overlay) => overlay.close()));
-    for (const space of spaces) await run(['ip', 'netns', 'del', ns(space)]);
+    await spaces.stop();
   });
 
   test('joins containers on two nodes, and a node that has none, by their addresses', async () => {
@@ -280,10 +202,7 @@ describe('a network across nodes', () => {
         ['a2', a],
       ] as const) {
         // prettier-ignore
-        const packet = tunnelled(4097, macOf(ip), datagram('10.64.1.99', ip, 9999)).toString('hex');
-        const send = `const s = require('dgram').createSocket('udp4');
-          s.send(Buffer.from('${packet}', 'hex'), 4789, '${address}', () => s.close())`;
-        expect(await within(from)([process.execPath, '-e', send])).toMatchObject({ code: 0 });
+        await spaces.send(from, address, 4789, frameOf(4097, '10.64.1.99', ip, ''));
         // What was sent before this is through.
         expect(await ping(from, address)).toMatchObject({ code: 0 });
       }
