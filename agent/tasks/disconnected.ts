@@ -1,9 +1,6 @@
 import { parseDuration } from '../../api-schemas/index.ts';
 import { isWanted, type Entry } from './entry.ts';
-import type { TaskRecord } from './record.ts';
-
-/** Why such a task has failed. */
-export const disconnected = 'Disconnected';
+import { disconnected, type TaskRecord } from './record.ts';
 
 export interface Overdue {
   readonly due: readonly { readonly entry: Entry; readonly failing: NonNullable<TaskRecord['failing']> }[];

@@ -1,9 +1,8 @@
 import { leaveWithinMs, type Task, type TaskState, type TaskStatus } from '../../api-schemas/index.ts';
 import type { ContainerState } from '../runtime/types.ts';
 import { afterEndAlone } from './alone.ts';
-import { disconnected } from './disconnected.ts';
 import { finished, lost, running } from './outcome.ts';
-import { isBefore, isEnded, pullRetry, type TaskRecord } from './record.ts';
+import { disconnected, isBefore, isEnded, pullRetry, type TaskRecord } from './record.ts';
 
 /** All that the next step depends on. */
 export interface TaskView {

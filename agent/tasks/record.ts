@@ -22,6 +22,9 @@ export interface TaskRecord {
 /** The pauses between tries to pull an image. */
 export const pullRetry = { baseMs: 1_000, maxMs: 60_000 };
 
+/** Why a task has failed that its node stopped by itself, as no server was reached for too long. */
+export const disconnected = 'Disconnected';
+
 const rank = (state: TaskState): number => taskStates.indexOf(state);
 
 export const isEnded = (state: TaskState): boolean => rank(state) >= rank('Complete');
