@@ -17,7 +17,9 @@ import { Routes } from './network/routes.ts';
 import { describeNode } from './node.ts';
 import type { EngineInfo, Owner, Runtime } from './runtime/types.ts';
 import type { AgentSession, SessionOptions } from './session/index.ts';
+import { Heard } from './netcheck/heard.ts';
 import { NetCheck } from './netcheck/index.ts';
+import { neighboursOf } from './netcheck/peers.ts';
 import { Tools } from './network/tools.ts';
 import { serveAnswer, serveStream } from './streams/index.ts';
 import { CheckpointFile } from './tasks/checkpoint.ts';
@@ -107,8 +109,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   let describeAgain = (): void => undefined;
   const tools = new Tools();
   const command = tools.watch(settings.run ?? run);
-  const networks = new NodeNetworks({
+  const heard: Heard = new Heard({ clock, neighbours: () => neighboursOf(networks.peers) });
+  const networks: NodeNetworks = new NodeNetworks({
     ...{ runtime, owner, ipv6, clock, logger },
+    probe: (message, source) => heard.answer(message, source),
     tasks: () => tasks.attached(),
     isOver: (task) => tasks.isOver(task),
     ...(hasIngress
@@ -167,7 +171,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           node: owner.nodeName,
           address: () => options.address?.(),
           state: () => networks.state(),
-          heard: networks.heard,
+          heard,
           ports: () => ingress.ports(),
           problems: () => [
             ...tools.problems(),
@@ -176,7 +180,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
             ...portsFailed(ingress.problems()),
           ],
           differences: () => networks.differences(),
-          counts: () => networks.counts(),
+          counts: () => ({ ...networks.counts(), probesAnswered: heard.count }),
           run: command,
           clock,
           logger: logger.child({ part: 'netcheck' }),
@@ -254,9 +258,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     firewall = new Firewall({
       run: command,
       wanted: () => {
-        const { peers } = networks.state();
         const isTold = told || restored !== undefined;
-        return isTold ? wantedOf(networks.asked(), peers, options.address?.()) : undefined;
+        return isTold ? wantedOf(networks.asked(), networks.peers, options.address?.()) : undefined;
       },
       onProblems: () => session.describeAgain(),
       clock,

@@ -18,6 +18,7 @@ import { startTimeOf } from '../../kit/process.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Run } from '../network/commands.ts';
 import type { IngressPort } from '../network/ingress/ports.ts';
+import type { NetState } from '../network/state.ts';
 import { gone, inNamespaceOf } from '../network/vip/namespace.ts';
 import { Limiter } from '../tasks/limiter.ts';
 import type { Heard } from './heard.ts';
@@ -26,7 +27,7 @@ import { checkPorts, openTCP } from './ports.ts';
 import { reachOf } from './probe.ts';
 import { programArgv, type ProgramOutput } from './program.ts';
 import { judge, planServices, programInput, type ServicePlan } from './services.ts';
-import { answering, type NetState } from './state.ts';
+import { answering } from './peers.ts';
 import { Watch } from './watch.ts';
 
 export interface NetCheckOptions {

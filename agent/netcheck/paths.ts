@@ -2,9 +2,9 @@
 import type { NetCheckPath, NetworkPeers, Reach } from '../../api-schemas/index.ts';
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
+import type { OwnNetwork } from '../network/state.ts';
 import { smallPacket } from './message.ts';
 import { probe, reachOf, type ProbeOutcome, type ProbeTarget } from './probe.ts';
-import type { OwnNetwork } from './state.ts';
 
 export interface PathsOptions {
   readonly id: string;

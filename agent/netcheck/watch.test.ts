@@ -4,7 +4,7 @@ import { FakeClock } from '../../kit/clock.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { smallPacket } from './message.ts';
 import type { probe } from './probe.ts';
-import type { NetState } from './state.ts';
+import type { NetState } from '../network/state.ts';
 import { Watch } from './watch.ts';
 
 const peer = (node: string, network: string, ips: readonly string[] = ['10.64.1.2']): NetworkPeers => ({

@@ -12,9 +12,10 @@ import {
 import type { Clock } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
+import type { NetState, OwnNetwork } from '../network/state.ts';
 import type { Heard } from './heard.ts';
 import { pathsOn, type PathsOptions } from './paths.ts';
-import { answering, type NetState, type OwnNetwork } from './state.ts';
+import { answering } from './peers.ts';
 
 export interface WatchOptions {
   readonly state: () => NetState;

@@ -16,8 +16,6 @@ import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { startTimeOf } from '../../kit/process.ts';
 import { DnsServer, searchDomain } from '../dns/index.ts';
-import { Heard } from '../netcheck/heard.ts';
-import { neighboursOf, type NetState } from '../netcheck/state.ts';
 import type { ContainerNetwork, ContainerSpec, ContainerState, Owner, Runtime } from '../runtime/types.ts';
 import type { Run } from './commands.ts';
 import { EngineNetworks, mtuOf, ownPart } from './engine-networks.ts';
@@ -35,6 +33,7 @@ import { NodeIPv6 } from './ipv6/index.ts';
 import { inOrder, keyOf, networkKeys, tunnelTag } from './names.ts';
 import { Overlay } from './overlay/index.ts';
 import { problemsOf } from './report.ts';
+import type { NetState } from './state.ts';
 import { VirtualIPs, type VirtualIP } from './vip/index.ts';
 
 export interface NodeNetworksOptions {
@@ -55,6 +54,8 @@ export interface NodeNetworksOptions {
     /** What the node says of its encryption has changed. */
     readonly onEncryption: () => void;
   };
+  /** Answers a probe of another node; undefined when it is none. */
+  readonly probe: (message: Buffer, source: string) => Buffer | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -70,9 +71,6 @@ export class NodeNetworks {
   readonly #ipv6: NodeIPv6;
   readonly #vips: VirtualIPs | undefined;
   readonly #dns: DnsServer | undefined;
-  /** Probes of other nodes. */
-  readonly heard: Heard;
-  #neighbours: ReturnType<typeof neighboursOf> = new Map();
   /** By container: why its rules are not as they should be. */
   readonly #badRules = new Map<string, string>();
   #set: Pick<AssignmentSet, 'networks' | 'peers' | 'endpoints'> = { networks: [], peers: [], endpoints: [] };
@@ -106,7 +104,6 @@ export class NodeNetworks {
       isMadeDual: (network) => this.#engine.hasIPv6(network),
       logger: logger.child({ part: 'ipv6' }),
     });
-    this.heard = new Heard({ clock, neighbours: () => this.#neighbours });
     if (kernel === undefined) return;
     const { run } = kernel;
     this.#encryption = new Encryption({
@@ -139,7 +136,7 @@ export class NodeNetworks {
     this.#vips = vips;
     this.#dns = new DnsServer({
       ...{ clock, logger: logger.child({ part: 'dns' }) },
-      probe: (message, source) => this.heard.answer(message, source),
+      probe: options.probe,
       ready: (source) => {
         const id = this.#ids.get(source);
         return id === undefined ? Promise.resolve() : vips.ready(id);
@@ -151,7 +148,6 @@ export class NodeNetworks {
   async assign(set: AssignmentSet): Promise<void> {
     this.#set = set;
     this.#isTold = true;
-    this.#neighbours = neighboursOf(set);
     this.#tasks = set.tasks;
     await this.#engine.assign(set.networks, this.#users());
     await this.update();
@@ -256,6 +252,11 @@ export class NodeNetworks {
     return this.#firstOf(task)?.spec.internal === true;
   }
 
+  /** As `NetState.peers`. */
+  get peers(): NetState['peers'] {
+    return this.#set.peers;
+  }
+
   /** What is known of the networks, for checks of them. */
   state(): NetState {
     const { networks, peers, endpoints } = this.#set;
@@ -302,7 +303,6 @@ export class NodeNetworks {
       ...(Object.fromEntries(names) as Readonly<Record<string, number>>),
       containersWithRules: this.#known.size,
       tunnelEntries: this.#set.peers.reduce((sum, { ips }) => sum + ips.length + 1, 0),
-      probesAnswered: this.heard.count,
     };
   }
 
